@@ -1,0 +1,1 @@
+"""The node: an MTA whose addresses move with it."""

@@ -1,0 +1,1 @@
+"""Group communication: one contract, three engines."""

@@ -1,0 +1,23 @@
+"""The only place that asks what time it is. Everything that decides is told.
+
+`monotonic` drives every timer: steps of the wall clock (NTP, an operator's `date`) must not move an address.
+`wall` is for people and mail headers only.
+"""
+
+import time
+from datetime import UTC, datetime
+
+
+def monotonic() -> float:
+    """Seconds on a clock that never steps; also counts while the process was stopped."""
+    return time.monotonic()
+
+
+def wall() -> float:
+    """Seconds since the epoch, for message ages and logs."""
+    return time.time()
+
+
+def timestamp() -> str:
+    """Now as RFC 3339 with milliseconds, UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,172 @@
+"""The typed reading of a configuration: what the other rooms use, instead of the tree.
+
+`NodeConfiguration` is immutable: one object is one generation. Durations are seconds, sizes are bytes.
+Nothing here parses; `config/reading.py` builds it from the canonical tree (Momentum 3 option names in the comments).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TypeAlias
+
+Address: TypeAlias = IPv4Address | IPv6Address
+Network: TypeAlias = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Place:
+    """Where a value was written: lines and columns count from 1, a column is one code point."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class InboundOptions:
+    """What one client of one listener may do: already looked up through all levels (configuration §10)."""
+
+    idle_time_s: float = 300.0  # Idle_Time; 0 = never
+    banner_hostname: str | None = None  # Banner_Hostname; None = the node's Hostname
+    received_hostname: str | None = None  # Received_Hostname; None = the banner's
+    max_message_size: int = 0  # Max_Message_Size; 0 = no limit
+    max_recipients_per_message: int = 0
+    require_ehlo: bool = False
+    allow_null_envelope_sender: bool = True
+    relay_hosts: tuple[Network, ...] = ()
+    relay_domains: tuple[str, ...] = ()  # globs, lower case
+    relay_for_sending_domains: tuple[str, ...] = ()  # globs, lower case
+    open_relay: bool = False
+    listener_sessions: int = 0  # 0 = no limit
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundOptions:
+    """How mail of one (binding, domain) is delivered: already looked up through the eight levels (configuration §9)."""
+
+    ehlo_hostname: str = "__hostname__"
+    gateway: str | None = None  # host, IPv4 or [IPv6], with an optional :port
+    remote_smtp_port: int = 25
+    retry_interval_s: float = 1200.0
+    max_retry_interval_s: float = 43200.0
+    max_retries: int | None = None  # a number; None with `retries_are_automatic` = auto, else none (age only)
+    retries_are_automatic: bool = True
+    message_expiration_s: float = 86400.0
+    never_retry: bool = False
+    max_outbound_connections: int = 32
+    max_deliveries_per_connection: int = 0
+    connect_timeout_s: float = 300.0
+    ehlo_timeout_s: float = 300.0
+    mailfrom_timeout_s: float = 300.0
+    rcptto_timeout_s: float = 300.0
+    body_timeout_s: float = 600.0
+    idle_timeout_s: float = 5.0
+    suspend_delivery: bool = False
+    generate_bounces: bool = True
+    host_failure_retry_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRule:
+    """One `Peer` (or 2.x ACL rule): the options that are set there, by canonical option name."""
+
+    network: Network
+    options: Mapping[str, object]
+    continues: bool  # 2.x `continue`: apply, and go on to the next rule that matches
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One ESMTP socket. `address` None = any (`*`)."""
+
+    address: Address | None
+    port: int
+    backlog: int
+    enabled: bool
+    duravip: bool
+    preference: str | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A source address with its own queues. `address` None = the kernel chooses."""
+
+    name: str
+    address: Address | None
+    duravip: bool
+    preference: str | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class TopologyEntry:
+    """Where addresses of `network` are plumbed, and with which mask."""
+
+    network: Network
+    interface: str
+    prefix_length: int
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Vip:
+    """One DuraVIP as this configuration declares it: the union of the listeners and bindings that use it."""
+
+    address: Address
+    services: frozenset[str]  # "multivip" (has a binding), "esmtp"
+    bindings: tuple[str, ...]  # sorted
+    preference: str | None
+    topology: TopologyEntry | None  # None: unusable on this node (warning X005)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The cluster scope, as far as it is used (cluster §1.7)."""
+
+    nodename: str | None = None
+    nodeaddr: Address | None = None
+    cluster_group: str = "ec_cluster"
+    control_group: str = "ec_console"
+    topologies: tuple[TopologyEntry, ...] = ()
+    partition_policy: str = "both"  # both | quorum
+    cluster_size: int | None = None
+    view_mature_time_s: float = 5.0
+    duravip_failback_delay_s: float = 60.0
+    duravip_probe: bool = True
+    duravip_addr_lifetime_s: float | None = None  # None = 2, or 10 above 512 held addresses; 0 = for ever
+    duravip_release_grace_s: float = 5.0
+    if_check_interval_s: float = 30.0
+    if_down_limit: int = 4
+    heartbeat_start_delay_s: float = 15.0
+    heartbeats_per_sec: float = 1.0
+    max_duravips: int = 10240
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """Identity of the processes that handle mail."""
+
+    user: str = "ecuser"
+    group: str = "ecuser"
+
+
+@dataclass(frozen=True)
+class NodeConfiguration:
+    """One generation: everything a node runs on."""
+
+    digest: str  # SHA-256 of all text read, hex
+    hostname: str | None  # Hostname; None = gethostname
+    security: Security
+    listeners: tuple[Listener, ...]
+    bindings: Mapping[str, Binding]  # "default" is always there
+    vips: tuple[Vip, ...]  # sorted by address, IPv4 first
+    cluster: Cluster | None
+    spool_base: str = "/var/spool/ecelerity"
+    force_fsync: bool = True
+    mail_workers: int | None = None  # Mail_Workers; None = CPUs, at most 16
+    delayed_queue_scan_interval_s: float = 15.0
+    notices: tuple[str, ...] = field(default=())  # accepted and not built: named once at start

@@ -1,0 +1,1 @@
+"""SMTP: what the two sides say, and the sockets they say it on."""

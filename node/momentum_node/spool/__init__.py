@@ -1,0 +1,1 @@
+"""Mail that was accepted: kept, scheduled, delivered."""

@@ -1,0 +1,80 @@
+"""What a node reports of itself: one JSON object, built from values, read by the operator and by people.
+
+The operator decides nothing about addresses; it reads this (long poll) and shows it. Times are RFC 3339, UTC.
+"""
+
+from typing import TypedDict
+
+
+class MemberReport(TypedDict):
+    """One member of the view, as this node sees it."""
+
+    name: str
+    nodeId: int
+    mature: bool
+    draining: bool
+
+
+class VipReport(TypedDict):
+    """One address: who the agreed table names, why, and whether it is on a NIC of the reporting node."""
+
+    address: str
+    owner: str | None
+    reason: str
+    since: str  # when this node saw the owner change
+    held: bool  # on a NIC of this node now
+    problem: str | None  # why it is not served although it should be (in use on the wire, no topology …)
+
+
+class ConfigurationReport(TypedDict):
+    """Which text this node sees and runs on."""
+
+    digest: str  # of the files as mounted now
+    running: str  # of the generation in use
+    errors: list[str]  # file:line:column: message; empty when what is seen is what runs
+
+
+class InterfaceReport(TypedDict):
+    """One NIC, for preflight and for choosing the bus address."""
+
+    name: str
+    up: bool
+    addresses: list[str]  # with prefix length
+
+
+class MailReport(TypedDict):
+    """Sums over all mail workers."""
+
+    workers: int
+    accepting: bool
+    sessions: int
+    queued: int
+    received: int
+    delivered: int
+    failed: int
+
+
+class NodeIdentity(TypedDict):
+    """Who reports."""
+
+    name: str
+    id: int
+    address: str
+    incarnation: str
+    version: str
+
+
+class Report(TypedDict):
+    """Everything. `revision` grows with each change; a long poll waits for a larger one."""
+
+    revision: int
+    node: NodeIdentity
+    state: str  # BOOT CLEAN JOINING GATHER RUN DRAINING ISOLATED
+    quorate: bool
+    quorum: str  # "2/3": nodes on the ring of nodes in the list
+    members: list[MemberReport]
+    vips: list[VipReport]
+    configuration: ConfigurationReport
+    interfaces: list[InterfaceReport]
+    mail: MailReport
+    notices: list[str]

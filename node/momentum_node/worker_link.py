@@ -1,0 +1,141 @@
+"""How the core and a mail worker talk: one msgpack array a frame over an AF_UNIX SEQPACKET socket.
+
+    byte 0 …   msgpack [kind, field, field …]; a `Listen` frame carries one descriptor (SCM_RIGHTS)
+
+The core listens on `core.sock`; a worker connects, says `Hello`, and is checked by its uid before anything is read.
+A frame that is too long, unknown or of another shape ends the connection: both ends are ours, so that is a defect.
+Listening sockets come from the supervisor through the core; all workers share them (a worker's crash loses nothing
+in the backlog).
+"""
+
+import array
+import socket
+from dataclasses import astuple, dataclass
+from typing import Final, TypeAlias
+
+import msgpack
+
+from momentum_node.errors import ProtocolError
+
+MAX_FRAME_BYTES: Final = 65_536
+HEARTBEAT_INTERVAL_S: Final = 0.2
+"""How often a worker says that its loop runs; after 1 s without any worker's word the addresses are given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """worker → core, first frame."""
+
+    index: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """worker → core, every `HEARTBEAT_INTERVAL_S`. `accepting` = new sessions are taken."""
+
+    accepting: bool
+    sessions: int
+    queued: int
+    received: int  # messages acknowledged since start
+    delivered: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """worker → core: no session and no delivery of this worker uses the address any more."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """core → worker, answer to `Hello`. `node_id` is the bus node id (16 bits of every message id)."""
+
+    node_name: str
+    node_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """core → worker: accept on this socket (passed with the frame). `address` "" = any."""
+
+    address: str
+    port: int
+    duravip: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unlisten:
+    """core → worker: stop accepting there and close the copy."""
+
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddressGained:
+    """core → worker: a DuraVIP is on this node's NIC; bindings with it may deliver."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddressLost:
+    """core → worker: finish what uses the address within `grace_s` (0 = drop it now), then answer `Released`."""
+
+    address: str
+    grace_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """core → worker: the configuration file holds an accepted generation with this digest; read it again."""
+
+    digest: str
+
+
+Frame: TypeAlias = Hello | Heartbeat | Released | Welcome | Listen | Unlisten | AddressGained | AddressLost | Reload
+
+_KINDS: Final[dict[str, type[Frame]]] = {
+    kind.__name__: kind
+    for kind in (Hello, Heartbeat, Released, Welcome, Listen, Unlisten, AddressGained, AddressLost, Reload)
+}
+
+
+def encode(frame: Frame) -> bytes:
+    """The bytes of one frame."""
+    packed: bytes = msgpack.packb([type(frame).__name__, *astuple(frame)])
+    return packed
+
+
+def decode(data: bytes) -> Frame:
+    """One frame. Raises `ProtocolError` on anything that `encode` does not make."""
+    try:
+        kind, *fields = msgpack.unpackb(data)
+        return _KINDS[kind](*fields)
+    except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
+        raise ProtocolError(f"a frame of {len(data)} bytes is not ours: {error}") from None
+
+
+def send_frame(sock: socket.socket, frame: Frame, descriptor: int | None = None) -> None:
+    """Send one frame, and a descriptor with it. Raises `BlockingIOError` when a non-blocking peer does not read."""
+    ancillary = []
+    if descriptor is not None:
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
+    sock.sendmsg([encode(frame)], ancillary)
+
+
+def receive_frame(sock: socket.socket) -> tuple[Frame, int | None] | None:
+    """One frame and its descriptor (the caller owns it), or None at the end.
+
+    Raises `BlockingIOError` when nothing is there, `ProtocolError` when it is not a frame of ours.
+    """
+    data, ancillary, flags, _ = sock.recvmsg(MAX_FRAME_BYTES, socket.CMSG_SPACE(4))
+    descriptor = next((array.array("i", raw[:4])[0] for _, kind, raw in ancillary if kind == socket.SCM_RIGHTS), None)
+    if not data:
+        return None
+    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        raise ProtocolError("a frame is longer than both ends agreed on")
+    return decode(data), descriptor

