@@ -1,0 +1,85 @@
+"""The board the core's report hangs on: a number that grows with each change, and who waits for the next one.
+
+Readers get newline-delimited JSON on a stream socket: the newest report at once, then each newer one. Changes that
+come in a burst (10,000 addresses move) become one report.
+"""
+
+import asyncio
+import contextlib
+import json
+import socket
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+from momentum_node.log import logger
+from momentum_node.status.report import Report
+
+BURST_S = 0.05
+
+
+class Board:
+    """Publishes `build(revision)` under the next revision whenever it differs after `changed` was called."""
+
+    def __init__(self, build: Callable[[int], Report], uids: frozenset[int]) -> None:
+        self._build = build
+        self._uids = uids
+        self._revision = 0
+        self._line = b""
+        self._body: Report | None = None
+        self._news = asyncio.Event()
+        self._due: asyncio.TimerHandle | None = None
+        self._server: asyncio.Server | None = None
+
+    async def listen(self, path: Path) -> None:
+        """Serve readers at `path`; who reads is checked by uid."""
+        path.unlink(missing_ok=True)
+        self._server = await asyncio.start_unix_server(self._serve, path)
+        path.chmod(0o666)
+        self.changed()
+
+    def changed(self) -> None:
+        """Something may differ from the last report: build a new one soon."""
+        if self._due is None:
+            self._due = asyncio.get_running_loop().call_later(BURST_S, self._publish)
+
+    def close(self) -> None:
+        """Stop serving."""
+        if self._due is not None:
+            self._due.cancel()
+        if self._server is not None:
+            self._server.close()
+
+    def _publish(self) -> None:
+        self._due = None
+        report = self._build(self._revision)
+        if report == self._body:
+            return
+        self._revision += 1
+        report["revision"] = self._revision
+        self._body = report
+        self._line = json.dumps(self._body).encode() + b"\n"
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    async def _serve(self, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer):
+            if not self._may_read(writer):
+                return
+            with contextlib.suppress(ConnectionError):
+                await self._follow(writer)
+
+    def _may_read(self, writer: asyncio.StreamWriter) -> bool:
+        sock: socket.socket = writer.get_extra_info("socket")
+        _pid, uid, _gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        if uid not in self._uids:
+            logger().warning("refused a reader of the status socket", uid=uid)
+        return uid in self._uids
+
+    async def _follow(self, writer: asyncio.StreamWriter) -> None:
+        while True:
+            news = self._news
+            if self._line:
+                writer.write(self._line)
+                await writer.drain()
+            await news.wait()

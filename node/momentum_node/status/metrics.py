@@ -1,0 +1,37 @@
+"""The report as Prometheus metrics, in the text exposition format (version 0.0.4).
+
+Gauges and counters of one report: nothing is kept between two scrapes, so a restart of this process resets nothing.
+"""
+
+from collections.abc import Sequence
+
+from momentum_node.status.report import Report
+
+
+def render(report: Report | None) -> str:
+    """All metrics of a node; without a report only that the core is down."""
+    if report is None:
+        return _family("momentum_node_core_up", "gauge", "Whether the core answers.", [("", 0)])
+    mail = report["mail"]
+    held = sum(vip["held"] for vip in report["vips"])
+    states = [(f'{{state="{report["state"]}"}}', 1)]
+    return "".join(
+        [
+            _family("momentum_node_core_up", "gauge", "Whether the core answers.", [("", 1)]),
+            _family("momentum_node_state", "gauge", "State of the node on the bus.", states),
+            _family("momentum_node_is_quorate", "gauge", "Whether addresses may be held.", [("", report["quorate"])]),
+            _family("momentum_bus_members", "gauge", "Members of the view.", [("", len(report["members"]))]),
+            _family("momentum_duravip_held", "gauge", "Addresses on this node's NICs.", [("", held)]),
+            _family("momentum_mail_workers", "gauge", "Connected mail workers.", [("", mail["workers"])]),
+            _family("momentum_mail_sessions", "gauge", "Open SMTP sessions.", [("", mail["sessions"])]),
+            _family("momentum_mail_queued_messages", "gauge", "Messages in the spool.", [("", mail["queued"])]),
+            _family("momentum_mail_received_total", "counter", "Messages acknowledged.", [("", mail["received"])]),
+            _family("momentum_mail_delivered_total", "counter", "Messages delivered.", [("", mail["delivered"])]),
+            _family("momentum_mail_failed_total", "counter", "Messages failed for good.", [("", mail["failed"])]),
+        ]
+    )
+
+
+def _family(name: str, kind: str, meaning: str, samples: Sequence[tuple[str, float]]) -> str:
+    lines = [f"# HELP {name} {meaning}", f"# TYPE {name} {kind}"]
+    return "\n".join(lines + [f"{name}{labels} {float(value):g}" for labels, value in samples]) + "\n"

@@ -1,0 +1,227 @@
+"""The core's end of the worker link: which mail workers there are, and what they were told.
+
+Holds the open listening sockets, so that a worker that comes later, or again, gets all of them. Decides nothing
+about addresses; says through `on_change` when the set of accepting workers becomes empty or not.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from momentum_node import worker_link as wire
+from momentum_node.clock import monotonic
+from momentum_node.config.model import Address
+from momentum_node.errors import ProtocolError
+from momentum_node.log import logger
+from momentum_node.status.report import MailReport
+
+SILENCE_S = 1.0
+"""No word for so long: the worker does not accept. Without any accepting worker the addresses are given up."""
+
+RELEASE_SLACK_S = 0.5
+"""How much longer than the grace we wait for a worker's `Released`: the sockets are shut down after it anyway."""
+
+
+@dataclass(eq=False)
+class Worker:
+    """One connected mail worker."""
+
+    sock: socket.socket
+    index: int = -1
+    heard: float = 0.0
+    state: wire.Heartbeat = field(default_factory=lambda: wire.Heartbeat(False, 0, 0, 0, 0, 0))
+    owes: set[str] = field(default_factory=set)  # addresses it has not released yet
+
+    def accepts(self, now: float) -> bool:
+        """It said so, and recently."""
+        return self.state.accepting and now - self.heard < SILENCE_S
+
+
+@dataclass(frozen=True)
+class OpenSocket:
+    """A listening socket all workers share."""
+
+    announcement: wire.Listen
+    sock: socket.socket
+
+
+class Workers:
+    """All mail workers of the node. Implements the actuator's `Services`: start and stop mail on an address."""
+
+    def __init__(self, node_name: str, node_id: int, uids: frozenset[int], on_change: Callable[[], None]) -> None:
+        self._welcome = wire.Welcome(node_name, node_id)
+        self._uids = uids
+        self._on_change = on_change
+        self._workers: list[Worker] = []
+        self._open: dict[tuple[str, int], OpenSocket] = {}
+        self._gained: set[str] = set()
+        self._released = asyncio.Event()
+        self._listening: socket.socket | None = None
+
+    def listen(self, path: Path) -> None:
+        """Wait for workers at `path` (mode 0666: who connects is checked by uid)."""
+        path.unlink(missing_ok=True)
+        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._listening.bind(str(path))
+        path.chmod(0o666)
+        self._listening.listen(64)
+        self._listening.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._listening.fileno(), self._accept)
+
+    def close(self) -> None:
+        """End every connection; workers stop accepting and come back to the next core."""
+        loop = asyncio.get_running_loop()
+        if self._listening is not None:
+            loop.remove_reader(self._listening.fileno())
+            self._listening.close()
+        for worker in list(self._workers):
+            self._drop(worker, "the core stops")
+
+    # -- what the actuator asks ------------------------------------------------------------------
+
+    async def start(self, address: Address, sockets: list[tuple[int, socket.socket]]) -> None:
+        """The address is on the NIC: accept on its sockets, deliver from its bindings."""
+        self._gained.add(str(address))
+        self._tell_all(wire.AddressGained(str(address)))
+        for port, sock in sockets:
+            self.open(wire.Listen(str(address), port, duravip=True), sock)
+
+    async def stop(self, address: Address, grace_s: float) -> None:
+        """Let sessions on the address end within `grace_s`; returns when no worker uses it any more."""
+        text = str(address)
+        self._gained.discard(text)
+        if grace_s > 0:
+            await self._let_go(text, grace_s)
+        else:
+            self._tell_all(wire.AddressLost(text, 0.0))
+        for key in [key for key in self._open if key[0] == text]:
+            self.unlisten(*key)
+
+    async def _let_go(self, address: str, grace_s: float) -> None:
+        deadline = monotonic() + grace_s + RELEASE_SLACK_S
+        for worker in list(self._workers):
+            worker.owes.add(address)
+        self._tell_all(wire.AddressLost(address, grace_s))
+        while any(address in worker.owes for worker in self._workers) and monotonic() < deadline:
+            self._released.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._released.wait(), deadline - monotonic())
+
+    # -- plain listeners and generations ---------------------------------------------------------
+
+    def open(self, announcement: wire.Listen, sock: socket.socket) -> None:
+        """Give a listening socket to all workers, now and later."""
+        self._open[announcement.address, announcement.port] = OpenSocket(announcement, sock)
+        self._tell_all(announcement, sock.fileno())
+
+    def unlisten(self, address: str, port: int) -> None:
+        """Take a listening socket back from all workers."""
+        opened = self._open.pop((address, port), None)
+        if opened is not None:
+            self._tell_all(wire.Unlisten(address, port))
+            opened.sock.close()
+
+    def reload(self, digest: str) -> None:
+        """A new generation was accepted: read it."""
+        self._tell_all(wire.Reload(digest))
+
+    # -- what is known ---------------------------------------------------------------------------
+
+    def are_accepting(self) -> bool:
+        """Some worker takes mail now."""
+        now = monotonic()
+        return any(worker.accepts(now) for worker in self._workers)
+
+    def report(self) -> MailReport:
+        """Sums over the connected workers."""
+        states = [worker.state for worker in self._workers]
+        return MailReport(
+            workers=len(states),
+            accepting=self.are_accepting(),
+            sessions=sum(state.sessions for state in states),
+            queued=sum(state.queued for state in states),
+            received=sum(state.received for state in states),
+            delivered=sum(state.delivered for state in states),
+            failed=sum(state.failed for state in states),
+        )
+
+    # -- the wire --------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        assert self._listening is not None  # noqa: S101 - the reader is removed before it becomes None
+        sock, _ = self._listening.accept()
+        _pid, uid, _gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        if uid not in self._uids:
+            logger().warning("refused a connection to the worker socket", uid=uid)
+            sock.close()
+            return
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        worker = Worker(sock)
+        self._workers.append(worker)
+        asyncio.get_running_loop().add_reader(sock.fileno(), self._read, worker)
+
+    def _read(self, worker: Worker) -> None:
+        try:
+            received = wire.receive_frame(worker.sock)
+        except BlockingIOError:
+            return
+        except (OSError, ProtocolError) as error:
+            self._drop(worker, str(error))
+            return
+        if received is None:
+            self._drop(worker, "it closed the connection")
+            return
+        frame, descriptor = received
+        if descriptor is not None:
+            os.close(descriptor)
+        self._take(worker, frame)
+
+    def _take(self, worker: Worker, frame: wire.Frame) -> None:
+        accepted_before = self.are_accepting()
+        worker.heard = monotonic()
+        match frame:
+            case wire.Hello(index=index):
+                worker.index = index
+                self._introduce(worker)
+            case wire.Heartbeat():
+                worker.state = frame
+            case wire.Released(address=address):
+                worker.owes.discard(address)
+                self._released.set()
+            case _:
+                self._drop(worker, f"a worker does not say {type(frame).__name__}")
+        if accepted_before != self.are_accepting():
+            self._on_change()
+
+    def _introduce(self, worker: Worker) -> None:
+        self._tell(worker, self._welcome)
+        for address in sorted(self._gained):
+            self._tell(worker, wire.AddressGained(address))
+        for opened in self._open.values():
+            self._tell(worker, opened.announcement, opened.sock.fileno())
+
+    def _tell_all(self, frame: wire.Frame, descriptor: int | None = None) -> None:
+        for worker in [worker for worker in self._workers if worker.index >= 0]:
+            self._tell(worker, frame, descriptor)
+
+    def _tell(self, worker: Worker, frame: wire.Frame, descriptor: int | None = None) -> None:
+        try:
+            wire.send_frame(worker.sock, frame, descriptor)
+        except OSError as error:  # a worker that does not read hangs: its manager kills it, we go on without it
+            self._drop(worker, f"it does not read: {error}")
+
+    def _drop(self, worker: Worker, reason: str) -> None:
+        if worker not in self._workers:
+            return
+        self._workers.remove(worker)
+        asyncio.get_running_loop().remove_reader(worker.sock.fileno())
+        worker.sock.close()
+        self._released.set()
+        logger().info("mail worker gone", index=worker.index, reason=reason)
+        self._on_change()
