@@ -119,6 +119,10 @@ class Workers:
         self._open[announcement.address, announcement.port] = OpenSocket(announcement, sock)
         self._tell_all(announcement, sock.fileno())
 
+    def has(self, address: str, port: int) -> bool:
+        """Whether that listening socket is with the workers."""
+        return (address, port) in self._open
+
     def unlisten(self, address: str, port: int) -> None:
         """Take a listening socket back from all workers."""
         opened = self._open.pop((address, port), None)

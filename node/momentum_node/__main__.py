@@ -1,0 +1,110 @@
+"""The command `momentum-node`: one word for each process of a node, and what people ask of one.
+
+Each command imports only what it needs: `config check` must answer before a person notices that it started.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code (0 = done, 1 = failed, 2 = not understood)."""
+    parsed = _parser().parse_args(arguments)
+    code: int = parsed.command(parsed)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="momentum-node", description="A node of a Momentum cluster.")
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run a node, or one role of it", description=_RUN)
+    run.add_argument("--role", choices=("node", "services", "mail"), help="only this role (one container each)")
+    run.set_defaults(command=_run)
+
+    bus = commands.add_parser(
+        "bus", help="run Corosync and restart it when it ends (the bus container's first process)"
+    )
+    bus.add_argument(
+        "--conf", default="/etc/momentum/config/corosync.conf", help="corosync.conf (default: %(default)s)"
+    )
+    bus.set_defaults(command=_bus)
+
+    status = commands.add_parser("status", help="what the node on this machine says of itself")
+    status.add_argument("--format", choices=("text", "json"), default="text")
+    status.set_defaults(command=_status)
+
+    for name, meaning in (("core", "the core process; started by the supervisor"), ("worker", "one mail worker")):
+        internal = commands.add_parser(name, help=meaning)
+        internal.set_defaults(command=_core if name == "core" else _worker)
+        if name == "worker":
+            internal.add_argument("--index", type=int, required=True, help="number of the worker, from 0")
+
+    from momentum_node import config_command, spool_command  # noqa: PLC0415 - after the cheap ones, and cheap themselves
+
+    config_command.add_arguments(commands)
+    spool_command.add_arguments(commands)
+    return parser
+
+
+_RUN = """Without --role: starts supervisor and core, services and mail as children, and ends when they have ended.
+Environment: EC_NODE_NAME, EC_NODE_ADDR, MOMENTUM_CONFIG, MOMENTUM_NODES, MOMENTUM_RUN, MOMENTUM_TLS, MOMENTUM_BUS
+(cpg: or embedded:PATH), MOMENTUM_SPOOL."""
+
+
+def _version() -> str:
+    from momentum_node import __version__  # noqa: PLC0415
+
+    return f"momentum-node {__version__}"
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    if parsed.role == "node":
+        from momentum_node import supervisor  # noqa: PLC0415
+
+        return supervisor.run([sys.executable, "-m", "momentum_node", "core"])
+    if parsed.role == "services":
+        from momentum_node import services  # noqa: PLC0415
+
+        return services.run()
+    if parsed.role == "mail":
+        from momentum_node import mail  # noqa: PLC0415
+
+        return mail.run_mail(None)
+    from momentum_node import roles  # noqa: PLC0415
+
+    return roles.run()
+
+
+def _core(_parsed: argparse.Namespace) -> int:
+    from momentum_node import core  # noqa: PLC0415
+
+    return core.run()
+
+
+def _worker(parsed: argparse.Namespace) -> int:
+    from momentum_node import worker  # noqa: PLC0415
+
+    return worker.run_worker(parsed.index)
+
+
+def _bus(parsed: argparse.Namespace) -> int:
+    from momentum_node.bus import container  # noqa: PLC0415
+
+    return container.run_corosync(parsed.conf)
+
+
+def _status(parsed: argparse.Namespace) -> int:
+    from momentum_node import settings  # noqa: PLC0415
+    from momentum_node.status import reader  # noqa: PLC0415
+
+    path: Path = settings.from_environment(os.environ).status_socket
+    return reader.show(path, as_json=parsed.format == "json")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

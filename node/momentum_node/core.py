@@ -1,0 +1,282 @@
+"""The core process: bus, DuraVIP machine and its actuator, the workers' door, the report. No privileges of its own.
+
+Started by the supervisor, which holds the other end of `MOMENTUM_SUPERVISOR_FD` and removes every address when this
+process dies or stalls. Nothing here may block the loop: files are read in a thread.
+"""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Coroutine
+from functools import partial
+
+import uvloop
+
+from momentum_node import generation, log, nodelist, settings, worker_link
+from momentum_node.bus.contract import Bus, Member
+from momentum_node.bus.engine import open_bus
+from momentum_node.clock import monotonic
+from momentum_node.config.model import Address, Cluster, Listener, NodeConfiguration
+from momentum_node.duravip.actuator import Actuator, VipPlan
+from momentum_node.duravip.driver import Driver
+from momentum_node.duravip.link import SupervisorEvent, SupervisorLink, connect_supervisor
+from momentum_node.duravip.machine import DuraVip
+from momentum_node.duravip.vip import Identity, Policy, definitions
+from momentum_node.errors import ConfigurationError, DriverError
+from momentum_node.reporting import Reporting
+from momentum_node.status.board import Board
+from momentum_node.workers import Workers
+
+BEAT_S = 0.1
+WATCH_S = 1.0
+REOPEN_S = 5.0  # mta §2, life cycle 1: retry of a listener that could not be bound
+
+
+class Core:
+    """The composition root: builds the parts, starts them, hands events between them."""
+
+    def __init__(
+        self,
+        own: settings.Settings,
+        link: SupervisorLink,
+        generations: generation.Generations,
+        listed: nodelist.NodeList,
+    ) -> None:
+        self.settings = own
+        self.link = link
+        self.generations = generations
+        self.listed = listed
+        self.incarnation = secrets.randbits(64)
+        self.node_name = (self._cluster.nodename or own.node_name).partition(".")[0].lower()
+        myself = listed.find(self.node_name)
+        if myself is None:
+            names = ", ".join(node.name for node in listed.nodes)
+            raise ConfigurationError(f"{own.nodes}: no node is called {self.node_name!r} (listed: {names})")
+        self.myself = myself
+        uids = frozenset({os.getuid()})
+        self.workers = Workers(self.node_name, myself.node_id, uids | {settings.MAIL_UID}, self._usability_changed)
+        self.driver = Driver(self._bus, self._machine, self._changed)
+        self.actuator = Actuator(link, self.workers, self._plans(), self.driver, monotonic)
+        self.driver.actuator = self.actuator
+        self.reporting = Reporting(self)
+        self.board = Board(self.reporting.build, uids | {settings.SERVICES_UID})
+        self._usable: frozenset[Address] | None = None
+        self._down: set[str] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.link.on_event = self._on_supervisor
+
+    # -- life ------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until SIGTERM: then hand over, leave, end."""
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        for notice in self.configuration.notices:
+            log.logger().info("notice", text=notice)
+        self._spawn(self._beat())
+        self.workers.listen(self.settings.worker_socket)
+        await self.board.listen(self.settings.status_socket)
+        await self._open_plain_listeners()
+        self._spawn(self._watch())
+        membership = asyncio.create_task(self.driver.run(self._cluster.cluster_group))
+        await asyncio.wait({membership, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        await self.driver.drain()
+        await membership
+        await self._close()
+
+    async def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.workers.close()
+        self.board.close()
+        self.link.close()
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    async def _beat(self) -> None:
+        """Prove to the supervisor that this loop runs; see whether the workers do."""
+        while True:
+            self.link.heartbeat()
+            self._usability_changed()
+            await asyncio.sleep(BEAT_S)
+
+    # -- configuration ---------------------------------------------------------------------------
+
+    @property
+    def configuration(self) -> NodeConfiguration:
+        """The running generation."""
+        return self.generations.running.node
+
+    @property
+    def _cluster(self) -> Cluster:
+        return self.configuration.cluster or Cluster()
+
+    async def _watch(self) -> None:
+        """Load a new generation or node list when the files change."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if await asyncio.to_thread(self.generations.look) is not None:
+                log.logger().info("configuration loaded", digest=self.configuration.digest)
+                await self._apply()
+            await self._look_at_node_list()
+            self._changed()
+
+    async def _look_at_node_list(self) -> None:
+        with contextlib.suppress(ConfigurationError, OSError):  # the old list stays in force; the operator repairs it
+            listed = nodelist.parse(await asyncio.to_thread(self.settings.nodes.read_text), str(self.settings.nodes))
+            if listed != self.listed:
+                self.listed = listed
+                await self._apply()
+
+    async def _apply(self) -> None:
+        self.actuator.set_plans(self._plans())
+        declared = definitions(self.configuration.vips, self.node_name)
+        self.driver.tell(lambda machine, now: machine.on_definitions(declared, self._policy(), now))
+        await self._open_plain_listeners()
+        self.workers.reload(self.configuration.digest)
+        self._usability_changed()
+
+    def _plans(self) -> dict[Address, VipPlan]:
+        """How each address is plumbed here: interface, mask, lease, and the ports it listens on."""
+        cluster = self._cluster
+        return {
+            vip.address: VipPlan(
+                interface=vip.topology.interface,
+                prefix_length=vip.topology.prefix_length,
+                ports=tuple(_ports(self.configuration, vip.address)),
+                probe=cluster.duravip_probe,
+            )
+            for vip in self.configuration.vips
+            if vip.topology is not None
+        }
+
+    def _policy(self) -> Policy:
+        cluster = self._cluster
+        return Policy(
+            partition=cluster.partition_policy,
+            node_ids=self.listed.ids,
+            view_mature_time_s=cluster.view_mature_time_s,
+            failback_delay_s=cluster.duravip_failback_delay_s,
+            cluster_size=cluster.cluster_size,
+            release_grace_s=cluster.duravip_release_grace_s,
+        )
+
+    # -- bus -------------------------------------------------------------------------------------
+
+    def _bus(self) -> Bus:
+        return open_bus(self.settings.bus, self.myself.node_id)
+
+    def _machine(self, local: Member) -> DuraVip:
+        identity = Identity(self.node_name, self.myself.address, self.incarnation)
+        machine = DuraVip(identity, local, definitions(self.configuration.vips, self.node_name), self._policy())
+        self._usable = None
+        asyncio.get_running_loop().call_soon(self._usability_changed)
+        return machine
+
+    # -- what can be served here -----------------------------------------------------------------
+
+    def _usability_changed(self) -> None:
+        """Tell the machine which addresses can be served: their link is up, and a mail worker accepts."""
+        usable = frozenset(
+            address
+            for address, plan in self._plans_cached().items()
+            if plan.interface not in self._down and self.workers.are_accepting()
+        )
+        if self.driver.machine is not None and usable != self._usable:
+            self._usable = usable
+            reason = None if self.workers.are_accepting() else "no mail worker accepts"
+            if self._down and reason is None:
+                reason = f"link down: {', '.join(sorted(self._down))}"
+            self.driver.tell(lambda machine, now: machine.on_usable(usable, reason, now))
+        self._changed()
+
+    def _plans_cached(self) -> dict[Address, VipPlan]:
+        return dict(self.actuator.plans)
+
+    def _on_supervisor(self, event: SupervisorEvent) -> None:
+        log.logger().info("supervisor", said=type(event).__name__, detail=str(event))
+        match event.kind:
+            case "isolated":
+                self.driver.isolate(event.detail)
+            case "link-down":
+                self._down.add(event.interface)
+            case "link-up":
+                self._down.discard(event.interface)
+        self._usability_changed()
+
+    # -- plain listeners -------------------------------------------------------------------------
+
+    async def _open_plain_listeners(self) -> None:
+        """Open what is not a DuraVIP. A privileged bind that fails is retried: one configuration serves all nodes."""
+        for listener in self.configuration.listeners:
+            if listener.duravip or not listener.enabled:
+                continue
+            if not self.workers.has(_text(listener.address), listener.port):
+                await self._open(listener)
+
+    async def _open(self, listener: Listener) -> None:
+        endpoint = f"{_text(listener.address) or '*'}:{listener.port}"
+        if listener.address is not None and not _is_local(listener.address):
+            log.logger().info("notice", text=f"{endpoint} is not on this host: its listener waits for the address")
+        try:
+            sock = await self.link.open_listener(listener.address, listener.port, listener.backlog)
+        except DriverError as error:
+            log.logger().warning("a listener cannot be opened; it is tried again", endpoint=endpoint, error=str(error))
+            asyncio.get_running_loop().call_later(REOPEN_S, self._retry_listeners)
+            return
+        self.workers.open(worker_link.Listen(_text(listener.address), listener.port, duravip=False), sock)
+
+    def _retry_listeners(self) -> None:
+        self._spawn(self._open_plain_listeners())
+
+    def _changed(self) -> None:
+        self.board.changed()
+
+
+def _ports(configuration: NodeConfiguration, address: Address) -> list[tuple[int, int]]:
+    """(port, backlog) of every enabled listener on a DuraVIP."""
+    return [
+        (listener.port, listener.backlog)
+        for listener in configuration.listeners
+        if listener.address == address and listener.enabled
+    ]
+
+
+def _text(address: Address | None) -> str:
+    return "" if address is None else str(address)
+
+
+def _is_local(address: Address) -> bool:
+    """Whether the kernel lets us use the address as a source now."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((str(address), 0))
+        except OSError:
+            return False
+    return True
+
+
+def run() -> int:
+    """The process `momentum-node core`: exit code 0 after a graceful stop, 1 when it cannot start."""
+    log.configure("core")
+    own = settings.from_environment(os.environ)
+    try:
+        uvloop.run(_run(own))
+    except (ConfigurationError, DriverError) as error:
+        log.logger().error("the core cannot run", error=str(error))
+        return 1
+    return 0
+
+
+async def _run(own: settings.Settings) -> None:
+    link = await connect_supervisor(int(os.environ["MOMENTUM_SUPERVISOR_FD"]))
+    listed = nodelist.parse(await asyncio.to_thread(own.nodes.read_text), str(own.nodes))
+    loaded = await asyncio.to_thread(partial(generation.read, own))
+    await Core(own, link, generation.Generations(own, loaded), listed).run()

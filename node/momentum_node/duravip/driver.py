@@ -1,0 +1,193 @@
+"""Joins one membership of the bus to the DuraVIP machine and the actuator; decides nothing.
+
+    bus events, timer, actuator's feedback  →  machine  →  effects  →  bus (Multicast), actuator (Plumb, Unplumb)
+
+When the bus is lost, or the supervisor says that our leases may have run out, everything is unplumbed first and the
+node joins again with an empty machine (ISOLATED): who cannot prove membership lets go.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from momentum_node.bus.contract import Bus, BusEvent, Delivered, Lost, Member, ViewChanged
+from momentum_node.clock import monotonic
+from momentum_node.config.model import Address
+from momentum_node.duravip.actuator import Actuator
+from momentum_node.duravip.machine import DuraVip
+from momentum_node.duravip.vip import Multicast
+from momentum_node.errors import BusError
+from momentum_node.log import logger
+
+RECONNECT_S = 0.5
+"""Pause between two attempts to join. The original waits 5 s; our daemon is restarted at once, so should we be."""
+
+DRAIN_LIMIT_S = 30.0  # cluster §2.13, graceful stop
+
+
+class Driver:
+    """Keeps the node a member for as long as it runs. One object for the life of the core."""
+
+    def __init__(
+        self,
+        open_bus: Callable[[], Bus],
+        make_machine: Callable[[Member], DuraVip],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._open_bus = open_bus
+        self._make_machine = make_machine
+        self._on_change = on_change
+        self._bus: Bus | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._over: asyncio.Future[str] | None = None
+        self._stopping = False
+        self._settling = False
+        self.actuator: Actuator | None = None  # set once by the composition root: the two need each other
+        self.machine: DuraVip | None = None
+        self.state = "BOOT"
+
+    async def run(self, group: str) -> None:
+        """Join `group`, again and again, until `drain` is done."""
+        while not self._stopping:
+            self._enter("JOINING")
+            reason = await self._membership(group)
+            if self._stopping:
+                break
+            logger().error("isolated: every address is given up", reason=reason)
+            self._enter("ISOLATED")
+            await self._flush()
+            await asyncio.sleep(RECONNECT_S)
+
+    async def drain(self) -> None:
+        """Hand the addresses over, then leave: at most `DRAIN_LIMIT_S`, after which they are dropped."""
+        machine = self.machine
+        if machine is not None:
+            self._enter("DRAINING")
+            machine.on_drain(monotonic())
+            self._settle()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_LIMIT_S):
+                    while not machine.is_drained and self.machine is machine:  # noqa: ASYNC110 - ends within 30 s
+                        await asyncio.sleep(0.005)
+        self._stopping = True
+        await self._flush()
+        if self._bus is not None:
+            with contextlib.suppress(BusError):
+                await self._bus.leave()
+        self._end("drained")
+
+    def isolate(self, reason: str) -> None:
+        """Leave the bus at once and start anew."""
+        if self._bus is not None:
+            self._bus.abort()
+        self._end(reason)
+
+    def tell(self, what: Callable[[DuraVip, float], None]) -> None:
+        """Let the machine know something that is not a bus event; its effects follow at once."""
+        if self.machine is not None:
+            what(self.machine, monotonic())
+            self._settle()
+
+    # -- what the actuator tells -----------------------------------------------------------------
+
+    def on_plumbed(self, vip: Address, now: float) -> None:
+        """The kernel has the address, services run."""
+        self.tell(lambda machine, _now: machine.on_plumbed(vip, now))
+
+    def on_unplumbed(self, vip: Address, now: float) -> None:
+        """The kernel confirmed that the address is gone."""
+        self.tell(lambda machine, _now: machine.on_unplumbed(vip, now))
+
+    def on_plumb_failed(self, vip: Address, reason: str, now: float) -> None:
+        """The address cannot be served here."""
+        logger().error("an address cannot be plumbed", address=str(vip), reason=reason)
+        self.tell(lambda machine, _now: machine.on_plumb_failed(vip, reason, now))
+
+    def on_plumb_clear(self, vip: Address, now: float) -> None:
+        """What stood in the way is gone."""
+        self.tell(lambda machine, _now: machine.on_plumb_clear(vip, now))
+
+    def is_granted(self, vip: Address) -> bool:
+        """The ticket still holds (asked immediately before the kernel call)."""
+        return self.machine is not None and self.machine.is_granted(vip)
+
+    # -- one membership --------------------------------------------------------------------------
+
+    async def _membership(self, group: str) -> str:
+        """Why it ended."""
+        self._over = asyncio.get_running_loop().create_future()
+        self._bus = self._open_bus()
+        try:
+            await self._bus.connect(group, self._on_event)
+            return await self._over
+        except BusError as error:
+            return str(error)
+        finally:
+            self._forget()
+
+    def _on_event(self, event: BusEvent) -> None:
+        if isinstance(event, Lost):
+            self._end(f"the bus is lost: {event.reason}")
+            return
+        if self.machine is None:
+            assert self._bus is not None  # noqa: S101 - events come from it
+            self.machine = self._make_machine(self._bus.local)
+        now = monotonic()
+        match event:
+            case ViewChanged():
+                self.machine.on_view(event, now)
+            case Delivered(sender, data):
+                self.machine.on_message(sender, data, now)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Carry out what the machine decided, until it has nothing more to say. Feedback may come while we do."""
+        if self._settling or self.machine is None:
+            return
+        self._settling = True
+        try:
+            while self.machine is not None and (effects := self.machine.effects()):
+                for effect in effects:
+                    self._perform(effect)
+        except BusError as error:
+            self.isolate(f"the bus does not take our messages: {error}")
+        finally:
+            self._settling = False
+        self._rearm()
+        self._on_change()
+
+    def _perform(self, effect: object) -> None:
+        assert self._bus is not None  # noqa: S101 - a machine exists only with its bus
+        assert self.actuator is not None  # noqa: S101 - set by the composition root before run()
+        if isinstance(effect, Multicast):
+            self._bus.send(effect.data)
+        else:
+            self.actuator.perform(effect)  # type: ignore[arg-type]
+
+    def _rearm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self.machine.next_timer() if self.machine is not None else None
+        if due is not None:
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, due - monotonic()), self._on_timer)
+
+    def _on_timer(self) -> None:
+        self.tell(lambda machine, now: machine.on_timer(now))
+
+    async def _flush(self) -> None:
+        if self.actuator is not None:
+            await self.actuator.flush()
+
+    def _end(self, reason: str) -> None:
+        if self._over is not None and not self._over.done():
+            self._over.set_result(reason)
+
+    def _forget(self) -> None:
+        self.machine = None
+        self._bus = None
+        self._rearm()
+
+    def _enter(self, state: str) -> None:
+        self.state = state
+        self._on_change()

@@ -1,0 +1,84 @@
+"""Builds the node's report from what the core knows, and remembers since when each address has its owner."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from momentum_node import __version__
+from momentum_node.clock import timestamp
+from momentum_node.duravip.vip import Placement
+from momentum_node.status.report import ConfigurationReport, MemberReport, NodeIdentity, Report, VipReport
+
+if TYPE_CHECKING:
+    from momentum_node.core import Core
+
+
+@dataclass
+class Since:
+    """The owner of one address, and when this node saw it become so."""
+
+    owner: str | None
+    when: str
+
+
+class Reporting:
+    """One per core; `build` is what the board publishes."""
+
+    def __init__(self, core: "Core") -> None:
+        self._core = core
+        self._since: dict[str, Since] = {}
+
+    def build(self, revision: int) -> Report:
+        """The whole report, as of now."""
+        core = self._core
+        machine = core.driver.machine
+        have, of, is_quorate = machine.quorum() if machine else (0, len(core.listed.ids), False)
+        return Report(
+            revision=revision,
+            node=self._identity(),
+            state=self._state(),
+            quorate=is_quorate,
+            quorum=f"{have}/{of}",
+            members=[
+                MemberReport(name=m.name, nodeId=m.node_id, mature=m.mature, draining=m.draining)
+                for m in (machine.members() if machine else ())
+            ],
+            vips=[self._vip(placement) for placement in (machine.placements() if machine else ())],
+            configuration=self._configuration(),
+            interfaces=[],  # read by the services process, when somebody asks
+            mail=core.workers.report(),
+            notices=list(core.configuration.notices),
+        )
+
+    def _identity(self) -> NodeIdentity:
+        core = self._core
+        return NodeIdentity(
+            name=core.myself.name,
+            id=core.myself.node_id,
+            address=core.myself.address,
+            incarnation=f"{core.incarnation:016x}",
+            version=__version__,
+        )
+
+    def _state(self) -> str:
+        driver = self._core.driver
+        return driver.state if driver.machine is None or driver.state == "DRAINING" else driver.machine.state
+
+    def _vip(self, placement: Placement) -> VipReport:
+        text = str(placement.address)
+        since = self._since.get(text)
+        if since is None or since.owner != placement.owner:
+            since = self._since[text] = Since(placement.owner, timestamp())
+        return VipReport(
+            address=text,
+            owner=placement.owner,
+            reason=placement.reason,
+            since=since.when,
+            held=placement.address in self._core.actuator.held(),
+            problem=self._core.actuator.problems().get(placement.address),
+        )
+
+    def _configuration(self) -> ConfigurationReport:
+        generations = self._core.generations
+        return ConfigurationReport(
+            digest=generations.seen_revision, running=generations.running_revision, errors=list(generations.errors)
+        )
