@@ -1,0 +1,113 @@
+"""A client that asks an address again and again, and writes down when it was answered and by whom.
+
+    python -m tests.support.poller 198.18.0.41 --port 25 --every 0.005 --seconds 30 --output FILE
+
+One line a try: {"at": monotonic seconds of the try, "took": seconds or null, "who": greeting's host name or null}.
+Answered means: the connection was accepted and a greeting came (a 421 counts, and is told apart by its code).
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import socket
+import struct
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+PATIENCE_S = 0.4
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER 0: thousands of tries must not leave TIME_WAIT behind
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One try. `took` None: no answer within the patience."""
+
+    address: str
+    at: float
+    took: float | None
+    who: str | None
+    code: str | None
+
+    @property
+    def answered_at(self) -> float:
+        """When the greeting was there."""
+        return self.at + (self.took or 0.0)
+
+
+def read(path: Path) -> list[Answer]:
+    """All tries in a file, by time of the try. A last line cut short is left out."""
+    lines = path.read_text().splitlines()
+    whole = lines if path.read_bytes().endswith(b"\n") else lines[:-1]
+    return sorted((Answer(**json.loads(line)) for line in whole), key=lambda answer: answer.at)
+
+
+def longest_gap(answers: Iterable[Answer]) -> tuple[float, float]:
+    """(length in seconds, when it began) of the longest time between two tries that were answered."""
+    good = [answer for answer in answers if answer.took is not None]
+    gaps = [(later.at - sooner.at, sooner.at) for sooner, later in itertools.pairwise(good)]
+    return max(gaps, default=(0.0, 0.0))
+
+
+def double_answer(answers: Iterable[Answer]) -> float:
+    """The longest time, in seconds, that a host went on answering after another had begun to (within the patience)."""
+    good = [answer for answer in answers if answer.took is not None]
+    overlap = 0.0
+    for before, now in itertools.pairwise(good):
+        if before.who != now.who:
+            late = [a.at - now.at for a in good if a.who == before.who and 0 < a.at - now.at < PATIENCE_S]
+            overlap = max(overlap, *late, 0.0)
+    return overlap
+
+
+async def _ask(address: str, port: int, output: IO[str]) -> None:
+    began = time.monotonic()
+    took = who = code = None
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            reader, writer = await asyncio.open_connection(address, port)
+            try:
+                line = (await reader.readline()).decode("ascii", "replace").split()
+            finally:
+                sock: socket.socket = writer.get_extra_info("socket")
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+                writer.close()
+        if line:
+            code, who, took = line[0], line[1] if len(line) > 1 else "", time.monotonic() - began
+    except OSError:  # refused, reset, unreachable, and TimeoutError: no answer
+        pass
+    output.write(json.dumps({"address": address, "at": began, "took": took, "who": who, "code": code}) + "\n")
+
+
+async def poll(addresses: list[str], port: int, every_s: float, seconds: float, output: IO[str]) -> None:
+    """Ask each address every `every_s` for `seconds`; tries overlap when answers are late."""
+    tasks: set[asyncio.Task[None]] = set()
+    begin = time.monotonic()
+    for number in range(int(seconds / every_s)):
+        for address in addresses:
+            task = asyncio.create_task(_ask(address, port, output))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+        output.flush()
+        await asyncio.sleep(max(0.0, begin + (number + 1) * every_s - time.monotonic()))
+    await asyncio.gather(*tasks)
+    output.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Poll addresses and write down each answer.")
+    parser.add_argument("addresses", nargs="+")
+    parser.add_argument("--port", type=int, default=25)
+    parser.add_argument("--every", type=float, default=0.005)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--output", type=Path, required=True)
+    parsed = parser.parse_args()
+    with parsed.output.open("w") as output:
+        asyncio.run(poll(parsed.addresses, parsed.port, parsed.every, parsed.seconds, output))
+
+
+if __name__ == "__main__":
+    main()
