@@ -7,7 +7,7 @@ Nothing here parses; `config/reading.py` builds it from the canonical tree (Mome
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -132,7 +132,7 @@ class Cluster:
     cluster_group: str = "ec_cluster"
     control_group: str = "ec_console"
     topologies: tuple[TopologyEntry, ...] = ()
-    partition_policy: str = "both"  # both | quorum
+    partition_policy: Literal["both", "quorum"] = "both"
     cluster_size: int | None = None
     view_mature_time_s: float = 5.0
     duravip_failback_delay_s: float = 60.0
