@@ -1,7 +1,7 @@
 """Kubernetes and Helm, built from their published Go modules and kept by version.
 
-All of Kubernetes is one program that picks its component by the name it is started under (`argv[0]`), as busybox does: one
-link step instead of six. Kubernetes 1.35 is the last line that works with containerd 1.6 and cgroup v1, both of which
+All of Kubernetes is one program that picks its component by the name it is started under (`argv[0]`), as busybox
+does: one link step instead of six. Kubernetes 1.35 is the last line that works with containerd 1.6 and cgroup v1, both of which
 Debian 12 machines have. Helm 4 wants newer Kubernetes libraries, so it is a module of its own.
 """
 
@@ -124,7 +124,7 @@ def _build_kubernetes(into: Path) -> None:
 
 
 def _kubernetes_go_mod(go: Path, source: Path) -> str:
-    """Kubernetes asks for its staging modules as v0.0.0 from its own tree; published, they carry the version v0.MINOR.PATCH."""
+    """Kubernetes asks for its staging modules as v0.0.0 of its own tree; published, they are called v0.MINOR.PATCH."""
     (source / "go.mod").write_text("module momentum-test-kubernetes\n")
     where = _go(go, source, "mod", "download", "-json", f"k8s.io/kubernetes@v{KUBERNETES}")
     found = re.search(r'"GoMod":\s*"([^"]+)"', where)

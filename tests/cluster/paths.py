@@ -37,7 +37,7 @@ def locked(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def complete(place: Path) -> Iterator[Path]:
-    """A folder that appears at `place` only when the block has ended well: half a build is never taken for a whole one."""
+    """A folder that appears at `place` only when the block has ended well: half a build never counts."""
     part = place.with_name(f"{place.name}.part")
     remove_tree(part)
     part.mkdir(parents=True)

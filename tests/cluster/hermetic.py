@@ -1,0 +1,161 @@
+"""A real Kubernetes made of namespaces on this machine: three kubelets, one control plane, one switch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.cluster import binaries, controlplane, network, node, processes
+from tests.cluster.commands import tool
+from tests.cluster.errors import ClusterError
+from tests.cluster.images import Image, pause_image, project_images
+from tests.cluster.packages import install_packages
+from tests.cluster.paths import remove_tree, run_dir
+from tests.cluster.processes import Process
+from tests.cluster.progress import say
+from tests.cluster.provider import Fault, Node
+from tests.cluster.store import image_store
+
+
+class HermeticCluster:
+    """Implements `ClusterProvider` with every fault. One such cluster runs on a machine at a time."""
+
+    name = "hermetic"
+    faults = frozenset(Fault)
+    node_network = network.NETWORK
+    client_address = network.CLIENTS.address
+
+    def __init__(self) -> None:
+        self._project_images: dict[str, Image] = {}
+
+    @property
+    def kubeconfig(self) -> Path:
+        return controlplane.kubeconfig()
+
+    def prepare(self) -> None:
+        """Packages, binaries, images: all that takes long the first time, without starting anything."""
+        if os.geteuid() != 0:
+            raise ClusterError("the hermetic cluster needs root: it makes network namespaces and mounts")
+        install_packages()
+        binaries.kubernetes()
+        binaries.helm()
+        image_store(self._images())
+
+    def up(self) -> None:
+        self.prepare()
+        if self.is_up():
+            say("the cluster is up already")
+            return
+        self.down()
+        began = time.monotonic()
+        images = self._images()
+        store, pause = image_store(images), pause_image().reference
+        run_dir().mkdir(parents=True)
+        network.make_network()
+        say("starting the control plane")
+        controlplane.start_control_plane()
+        controlplane.wait_for_api()
+        say("starting three nodes")
+        for machine in network.NODES:
+            node.start_node(machine, store, pause)
+        self._wait_for_nodes()
+        say(f"the cluster is ready after {time.monotonic() - began:.1f} s; kubeconfig: {self.kubeconfig}")
+
+    def _wait_for_nodes(self, seconds: float = 90) -> None:
+        if processes.wait_until(self._nodes_are_ready, seconds, 0.3):
+            return
+        said = self.kubectl("get", "nodes", "-o", "wide", check=False)
+        raise ClusterError(
+            f"not all nodes are Ready after {seconds:.0f} s:\n{said}\n{processes.log_tail('n1-kubelet')}"
+        )
+
+    def _nodes_are_ready(self) -> bool:
+        path = "{range .items[*]}{.status.conditions[?(@.type=='Ready')].status} {end}"
+        states = self.kubectl("get", "nodes", "-o", f"jsonpath={path}", check=False).split()
+        return states == ["True"] * len(network.NODES)
+
+    def is_up(self) -> bool:
+        """Whether a cluster of this machine answers, with the images that belong to the sources of now."""
+        if not self.kubeconfig.exists() or len(network.namespaces()) != len(network.MACHINES) + 1:
+            return False
+        try:
+            self.kubectl("get", "--raw", "/readyz", timeout_s=5)
+        except ClusterError:
+            return False
+        return self._nodes_are_ready()
+
+    def refresh_images(self) -> None:
+        """Gives the nodes of a running cluster the images of the sources of now."""
+        for image in self._built().values():
+            for machine in network.NODES:
+                node.import_image(machine, image.archive)
+
+    def down(self) -> None:
+        processes.end_everything()
+        network.remove_network()
+        node.remove_made_folders()
+        remove_tree(run_dir())
+
+    def nodes(self) -> tuple[Node, ...]:
+        return tuple(Node(machine.name, machine.address) for machine in network.NODES)
+
+    def free_address(self, number: int) -> str:
+        if not 1 <= number <= 200:
+            raise ValueError(f"address number {number} is not in 1 … 200")
+        return f"198.18.1.{number}"
+
+    def image(self, target: str) -> str:
+        return self._built()[target].reference
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True, timeout_s: float = 60) -> str:
+        command = [str(binaries.kubernetes() / "kubectl"), *arguments]
+        return tool(command, self.kubeconfig, stdin=stdin, check=check, timeout_s=timeout_s)
+
+    def helm(self, *arguments: str, timeout_s: float = 180) -> str:
+        return tool([str(binaries.helm()), *arguments], self.kubeconfig, timeout_s=timeout_s)
+
+    def in_node(self, node_name: str, command: Sequence[str]) -> list[str]:
+        return network.in_namespace(_machine(node_name), command)
+
+    def in_clients(self, command: Sequence[str]) -> list[str]:
+        return network.in_namespace(network.CLIENTS, command)
+
+    def pod_processes(self, node_name: str) -> list[Process]:
+        return processes.pod_processes(_machine(node_name).name)
+
+    def kill(self, node_name: str, pid: int) -> None:
+        if pid not in {process.pid for process in self.pod_processes(node_name)}:
+            raise ClusterError(f"process {pid} is in no container of {node_name}")
+        os.kill(pid, signal.SIGKILL)
+
+    def cut(self, node_name: str) -> None:
+        network.cut_port(_machine(node_name))
+
+    def heal(self, node_name: str) -> None:
+        network.heal_port(_machine(node_name))
+
+    def stop_api_server(self) -> None:
+        controlplane.stop_api_server()
+
+    def start_api_server(self) -> None:
+        controlplane.start_api_server()
+        controlplane.wait_for_api()
+
+    def _images(self) -> list[Image]:
+        return [pause_image(), *self._built().values()]
+
+    def _built(self) -> dict[str, Image]:
+        """The images of the sources as they were when first asked for: one cluster sees one state of them."""
+        if not self._project_images:
+            self._project_images = project_images()
+        return self._project_images
+
+
+def _machine(name: str) -> network.Machine:
+    for machine in network.NODES:
+        if machine.name == name:
+            return machine
+    raise ClusterError(f"no node is called {name}; there are {', '.join(m.name for m in network.NODES)}")
