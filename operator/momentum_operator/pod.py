@@ -1,0 +1,197 @@
+"""The pod template of a node: which process may do what, and sees which files.
+
+| container | uid:gid     | capabilities                        | writes                                |
+| --------- | ----------- | ----------------------------------- | ------------------------------------- |
+| prepare   | 0:10025     | CHOWN FOWNER                        | owner and mode of the host folders    |
+| bus       | 0:0         | SYS_NICE IPC_LOCK                   | Corosync's state, libqb's sockets     |
+| node      | 0:0         | NET_ADMIN NET_RAW NET_BIND_SERVICE  | addresses, sockets of the pod         |
+| services  | 10026:10025 | none                                | logs                                  |
+| mail      | 10025:10025 | none                                | spool, logs                           |
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from momentum_operator import names
+from momentum_operator.settings import Settings
+from momentum_operator.spec import ClusterSpec
+
+MAIL_UID = 10025
+SERVICES_UID = 10026
+MAIL_GID = 10025
+DRAIN_SECONDS = 30 + 60 + 15
+"""Addresses handed over, queues drained, a reserve."""
+
+_SHARED = "/run/momentum/node"
+_SPOOL, _LOG = "/var/spool/ecelerity", "/var/log/ecelerity"
+_ALIVE = f'[ "$(( $(date +%s) - $(stat -c %Y {_SHARED}/alive) ))" -lt 10 ]'
+_PREPARE = (
+    f"set -e; for folder in {_SPOOL} {_LOG}; do chown 0:{MAIL_GID} $folder; chmod 2770 $folder; done; "
+    # Sticky: a mail process may connect to the core's socket there, and not put another in its place.
+    f"chown 0:{MAIL_GID} {_SHARED}; chmod 3770 {_SHARED}"
+)
+
+Json = dict[str, Any]
+
+
+def pod_template(
+    namespace: str, cluster: str, spec: ClusterSpec, settings: Settings, excluded: tuple[str, ...] = ()
+) -> Json:
+    """The template. Its annotation changes only with what needs new pods; placement does not."""
+    pod = _pod(namespace, cluster, spec, settings)
+    digest = hashlib.sha256(json.dumps(pod, sort_keys=True).encode()).hexdigest()[:16]
+    return {
+        "metadata": {"labels": names.labels(cluster, "node"), "annotations": {names.TEMPLATE_ANNOTATION: digest}},
+        "spec": {**pod, "affinity": _affinity(spec, excluded), "tolerations": [dict(t) for t in spec.tolerations]},
+    }
+
+
+def _pod(namespace: str, cluster: str, spec: ClusterSpec, settings: Settings) -> Json:
+    pod: Json = {
+        "hostNetwork": True,
+        "dnsPolicy": "Default",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": DRAIN_SECONDS,
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "initContainers": [_prepare(settings), _bus(settings)],
+        "containers": [_node(settings), _services(settings), _mail(settings)],
+        "volumes": _volumes(namespace, cluster, settings),
+    }
+    if settings.priority_class:
+        pod["priorityClassName"] = settings.priority_class
+    if settings.image_pull_secrets:
+        pod["imagePullSecrets"] = [{"name": name} for name in settings.image_pull_secrets]
+    return pod
+
+
+def _affinity(spec: ClusterSpec, excluded: tuple[str, ...]) -> Json:
+    term: Json = {
+        "matchExpressions": [
+            {"key": r.key, "operator": r.operator, **({"values": list(r.values)} if r.values else {})}
+            for r in spec.selector
+        ]
+    }
+    if excluded:
+        term["matchFields"] = [
+            {"key": "metadata.name", "operator": "NotIn", "values": [name]} for name in sorted(excluded)
+        ]
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}}
+
+
+def _prepare(settings: Settings) -> Json:
+    mounts = {"spool": _SPOOL, "log": _LOG, "shared": _SHARED}
+    container = _container("prepare", settings, ["sh", "-c", _PREPARE], mounts)
+    container["securityContext"] = _security(0, MAIL_GID, ("CHOWN", "FOWNER"))
+    return container
+
+
+def _bus(settings: Settings) -> Json:
+    """Restartable: starts before the node and outlives it. No CPU limit: throttling looks like a dead node."""
+    mounts = {"libqb": "/tmp", "corosync": "/run/momentum/corosync", "bus-key": "/etc/corosync"}  # noqa: S108
+    container = _container("bus", settings, ["momentum-node", "bus"], mounts)
+    container["restartPolicy"] = "Always"
+    container["ports"] = [_port("bus", names.BUS_PORT, "UDP")]
+    container["securityContext"] = _security(0, 0, ("IPC_LOCK", "SYS_NICE"))
+    return container
+
+
+def _node(settings: Settings) -> Json:
+    mounts = {"libqb": "/tmp", "shared": _SHARED, "corosync": "/run/momentum/corosync"}  # noqa: S108
+    container = _container("node", settings, ["momentum-node", "run", "--role", "node"], mounts)
+    container["securityContext"] = _security(0, 0, ("NET_ADMIN", "NET_BIND_SERVICE", "NET_RAW"))
+    container["livenessProbe"] = {
+        "exec": {"command": ["sh", "-c", _ALIVE]},
+        "initialDelaySeconds": 15,
+        "periodSeconds": 5,
+        "timeoutSeconds": 5,
+        "failureThreshold": 2,
+    }
+    return container
+
+
+def _services(settings: Settings) -> Json:
+    mounts = {"shared": _SHARED, "tls": "/etc/momentum/tls", "log": _LOG, "scratch": "/tmp"}  # noqa: S108
+    container = _container("services", settings, ["momentum-node", "run", "--role", "services"], mounts)
+    container["securityContext"] = _security(SERVICES_UID, MAIL_GID)
+    container["ports"] = [
+        _port("cluster", names.CLUSTER_PORT),
+        _port("status", names.STATUS_PORT),
+        _port("probes", names.PROBE_PORT),
+    ]
+    container["readinessProbe"] = {**_probe("/readyz"), "periodSeconds": 2, "failureThreshold": 1}
+    container["livenessProbe"] = {**_probe("/livez"), "initialDelaySeconds": 15, "periodSeconds": 10}
+    return container
+
+
+def _mail(settings: Settings) -> Json:
+    mounts = {"shared": _SHARED, "spool": _SPOOL, "log": _LOG, "scratch": "/tmp"}  # noqa: S108
+    container = _container("mail", settings, ["momentum-node", "run", "--role", "mail"], mounts)
+    container["securityContext"] = _security(MAIL_UID, MAIL_GID)
+    return container
+
+
+def _container(name: str, settings: Settings, command: list[str], mounts: Mapping[str, str]) -> Json:
+    every = {"configuration": "/etc/momentum/config", **mounts} if name != "prepare" else mounts
+    read_only = {"configuration", "tls", "bus-key"}
+    return {
+        "name": name,
+        "image": settings.node_image,
+        "imagePullPolicy": settings.node_image_pull_policy,
+        "command": command,
+        "env": [
+            {"name": "EC_NODE_NAME", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "spec.nodeName"}}},
+            {"name": "EC_NODE_ADDR", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.hostIP"}}},
+        ],
+        "resources": dict(settings.resources.get(name, {})),
+        "volumeMounts": [
+            {"name": volume, "mountPath": path, **({"readOnly": True} if volume in read_only else {})}
+            for volume, path in every.items()
+        ],
+    }
+
+
+def _security(uid: int, gid: int, capabilities: tuple[str, ...] = ()) -> Json:
+    return {
+        "runAsUser": uid,
+        "runAsGroup": gid,
+        "runAsNonRoot": uid != 0,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"], **({"add": list(capabilities)} if capabilities else {})},
+    }
+
+
+def _port(name: str, number: int, protocol: str = "TCP") -> Json:
+    return {"name": name, "containerPort": number, "hostPort": number, "protocol": protocol}
+
+
+def _probe(path: str) -> Json:
+    return {
+        "httpGet": {"host": "127.0.0.1", "port": names.PROBE_PORT, "path": path, "scheme": "HTTP"},
+        "timeoutSeconds": 2,
+    }
+
+
+def _volumes(namespace: str, cluster: str, settings: Settings) -> list[Json]:
+    def secret(volume: str, name: str, mode: int) -> Json:
+        return {"name": volume, "secret": {"secretName": name, "defaultMode": mode}}
+
+    def host(volume: str, root: str, leaf: str) -> Json:
+        path = f"{root}/{namespace}/{cluster}/{leaf}"
+        return {"name": volume, "hostPath": {"path": path, "type": "DirectoryOrCreate"}}
+
+    return [
+        {"name": "configuration", "configMap": {"name": names.config_map(cluster), "defaultMode": 0o444}},
+        secret("bus-key", names.bus_secret(cluster), 0o400),
+        # Read by the services' uid, and mounted into no container but that one.
+        secret("tls", names.node_secret(cluster), 0o444),
+        {"name": "shared", "emptyDir": {}},
+        {"name": "libqb", "emptyDir": {"medium": "Memory"}},
+        {"name": "scratch", "emptyDir": {}},
+        host("corosync", settings.run_path_root, "corosync"),
+        host("spool", settings.host_path_root, "spool"),
+        host("log", settings.host_path_root, "log"),
+    ]
