@@ -81,6 +81,9 @@ class Workers:
             self._listening.close()
         for worker in list(self._workers):
             self._drop(worker, "the core stops")
+        for opened in self._open.values():
+            opened.sock.close()
+        self._open.clear()
 
     # -- what the actuator asks ------------------------------------------------------------------
 
