@@ -1,8 +1,8 @@
 """Kubernetes and Helm, built from their published Go modules and kept by version.
 
 All of Kubernetes is one program that picks its component by the name it is started under (`argv[0]`), as busybox
-does: one link step instead of six. Kubernetes 1.35 is the last line that works with containerd 1.6 and cgroup v1, both of which
-Debian 12 machines have. Helm 4 wants newer Kubernetes libraries, so it is a module of its own.
+does: one link step instead of six. Kubernetes 1.35 is the last line that works with containerd 1.6 and cgroup v1, both
+of which Debian 12 machines have. Helm 4 wants newer Kubernetes libraries, so it is a module of its own.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     mct-switch   bridge br0 ── ports: n1 n2 n3 control clients
     mct-n1 …     eth0 198.18.0.1 …       pods 198.19.1.0/24 …   services 198.19.240.0/20
     mct-control  eth0 198.18.0.100       etcd, API server, controllers, scheduler
-    mct-clients  eth0 198.18.0.200       mail clients, the sink, whoever judges from outside
+    mct-clients  eth0 198.18.0.254       mail clients, the sink, whoever judges from outside
 
 All addresses are of 198.18.0.0/15, which RFC 2544 keeps for tests of network devices. Nothing leads out: the host
 reaches the API server through a forwarder on 127.0.0.1 only.
@@ -46,7 +46,7 @@ class Machine:
 
 NODES = tuple(Machine(f"n{i}", f"198.18.0.{i}", f"198.19.{i}.0/24") for i in (1, 2, 3))
 CONTROL = Machine("control", "198.18.0.100")
-CLIENTS = Machine("clients", "198.18.0.200")
+CLIENTS = Machine("clients", "198.18.0.254")
 MACHINES = (*NODES, CONTROL, CLIENTS)
 
 

@@ -1,4 +1,4 @@
-"""One Kubernetes node: containerd, kubelet and kube-proxy in a network and a mount namespace of their own.
+"""One Kubernetes node: containerd, kubelet and kube-proxy in namespaces of their own: network, mounts, host name.
 
 Each node sees its own /var/lib/kubelet, /var/lib/containerd … and its own copies of the host paths that our pods use,
 as on a real machine. A `sleep` holds the mount namespace; everything else of the node enters it.
@@ -57,7 +57,8 @@ def start_node(node: Machine, store: Path, pause: str) -> None:
 def inside(node: Machine, command: Sequence[str]) -> list[str]:
     """The command, run where the node's own daemons run: its network and its view of the file system."""
     holder = pid_of(f"{node.name}-holder")
-    return ["nsenter", f"--net={node.netns}", f"--mount=/proc/{holder}/ns/mnt", "--", *command]
+    spaces = [f"--mount=/proc/{holder}/ns/mnt", f"--uts=/proc/{holder}/ns/uts"]
+    return ["nsenter", f"--net={node.netns}", *spaces, "--", *command]
 
 
 def import_image(node: Machine, archive: Path) -> None:
@@ -102,13 +103,14 @@ def _hold_mount_namespace(node: Machine) -> None:
     binds = [f"mount --bind {_own(node, path)} {path}" for path in OWN_FOLDERS]
     script = [
         "set -e",
+        f"hostname {node.name}",
         "mount --make-rprivate /",
         *binds,
         "mount --make-rshared /",
         f"touch {ready}",
         "exec sleep infinity",
     ]
-    start(f"{node.name}-holder", in_namespace(node, ["unshare", "-m", "sh", "-c", "\n".join(script)]))
+    start(f"{node.name}-holder", in_namespace(node, ["unshare", "-m", "-u", "sh", "-c", "\n".join(script)]))
     if not wait_until(ready.exists, 10):
         raise ClusterError(f"cannot mount the folders of {node.name}: {log_tail(f'{node.name}-holder')}")
 

@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.cluster.errors import ClusterError
@@ -132,9 +133,9 @@ def _namespace_of(pid: int) -> int:
 def end(pids: Sequence[int], patience_s: float = 3.0) -> None:
     """SIGTERM, then SIGKILL for who is left after `patience_s`."""
     _signal_all(pids, signal.SIGTERM)
-    if not wait_until(lambda: not any(map(is_running, pids)), patience_s):
+    if not _wait_for_end(pids, patience_s):
         _signal_all(pids, signal.SIGKILL)
-        wait_until(lambda: not any(map(is_running, pids)), 5)
+        _wait_for_end(pids, 5)
     for daemon in _DAEMONS:
         daemon.poll()
 
@@ -149,10 +150,14 @@ def end_everything() -> None:
             _remove_control_groups(known)
             return
         _signal_all(left, signal.SIGKILL)
-        wait_until(lambda pids=left: not any(map(is_running, pids)), 1)
+        _wait_for_end(left, 1)
         for daemon in _DAEMONS:
             daemon.poll()
     raise ClusterError(f"these processes of the cluster do not end: {left}")
+
+
+def _wait_for_end(pids: Sequence[int], seconds: float) -> bool:
+    return wait_until(lambda: not any(map(is_running, pids)), seconds)
 
 
 def _signal_all(pids: Sequence[int], number: int) -> None:
@@ -167,7 +172,7 @@ def _remove_control_groups(ids: Collection[str]) -> None:
         for group in (parent / name for name in ids):
             folders = sorted((path for path in group.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts))
             for folder in (*folders, group):
-                wait_until(lambda path=folder: _removed(path), 2)
+                wait_until(partial(_removed, folder), 2)
         _removed(parent)
 
 

@@ -1,0 +1,27 @@
+"""Programs on the client host: on the nodes' own network, outside of Kubernetes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from tests.cluster.paths import SOURCE
+from tests.cluster.provider import ClusterProvider
+
+
+def start_python(cluster: ClusterProvider, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """Starts a module of the work tree with this interpreter."""
+    command = cluster.in_clients([sys.executable, "-m", module, *arguments])
+    return subprocess.Popen(command, cwd=SOURCE, stdin=subprocess.DEVNULL, env=dict(os.environ, PYTHONUNBUFFERED="1"))
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process that `start_python` started and waits for it."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
