@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.cluster import binaries, controlplane, network, node, processes
 from tests.cluster.commands import tool
@@ -73,9 +75,11 @@ class HermeticCluster:
         )
 
     def _nodes_are_ready(self) -> bool:
-        path = "{range .items[*]}{.status.conditions[?(@.type=='Ready')].status} {end}"
-        states = self.kubectl("get", "nodes", "-o", f"jsonpath={path}", check=False).split()
-        return states == ["True"] * len(network.NODES)
+        """Ready, and no taint of the time before is left: DaemonSets pass tainted nodes by."""
+        listed = self.kubectl("get", "nodes", "-o", "json", check=False)
+        items = json.loads(listed)["items"] if listed else []
+        ready = [item for item in items if _is_ready(item) and not item["spec"].get("taints")]
+        return len(ready) == len(network.NODES)
 
     def is_up(self) -> bool:
         """Whether a cluster of this machine answers, with the images that belong to the sources of now."""
@@ -152,6 +156,11 @@ class HermeticCluster:
         if not self._project_images:
             self._project_images = project_images()
         return self._project_images
+
+
+def _is_ready(node_object: dict[str, Any]) -> bool:
+    conditions = node_object.get("status", {}).get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
 def _machine(name: str) -> network.Machine:
