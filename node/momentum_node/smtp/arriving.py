@@ -1,0 +1,68 @@
+"""The transaction that a client is making: sender, recipients and content so far. Pure."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from momentum_node.config.model import InboundOptions
+from momentum_node.smtp import reply as say
+from momentum_node.smtp.address import NULL, Mailbox, parse_mailbox
+from momentum_node.smtp.data import ContentCheck
+from momentum_node.smtp.relay import is_accepted
+from momentum_node.smtp.reply import Reply
+
+MAX_RECIPIENTS: Final = 50_000
+"""A bound where no option sets one; RFC 5321 §4.5.3.1.8 asks for at least 100."""
+
+
+@dataclass(slots=True)
+class Arriving:
+    """One transaction between MAIL and the reply to its content."""
+
+    sender: Mailbox = NULL
+    eight_bit: bool = False
+    smtputf8: bool = False
+    recipients: list[Mailbox] = field(default_factory=list)
+    check: ContentCheck = field(default_factory=ContentCheck)
+
+    def begin(self, sender: str, parameters: str, options: InboundOptions) -> Reply | None:
+        """Take MAIL's arguments; the refusal, or None."""
+        problem = self._parameters(parameters, options)
+        if problem is not None:
+            return problem
+        if not sender:
+            return None if options.allow_null_envelope_sender else say.NULL_SENDER_REFUSED
+        mailbox = parse_mailbox(sender)
+        if mailbox is None:
+            return say.BAD_SENDER
+        self.sender = mailbox
+        return None if mailbox.is_ascii or self.smtputf8 else say.NEEDS_SMTPUTF8
+
+    def add(self, recipient: str, parameters: str, options: InboundOptions, trusted: bool) -> Reply | None:
+        """Take RCPT's arguments; the refusal, or None. `trusted`: the client may relay."""
+        if parameters:
+            return say.UNKNOWN_PARAMETER
+        mailbox = parse_mailbox(recipient)
+        if mailbox is None:
+            return say.BAD_ADDRESS
+        if not mailbox.is_ascii and not self.smtputf8:
+            return say.NEEDS_SMTPUTF8
+        if not is_accepted(options, trusted, self.sender, mailbox):
+            return say.RELAY_DENIED
+        if len(self.recipients) >= (options.max_recipients_per_message or MAX_RECIPIENTS):
+            return say.TOO_MANY_RECIPIENTS
+        self.recipients.append(mailbox)
+        return None
+
+    def _parameters(self, text: str, options: InboundOptions) -> Reply | None:
+        for parameter in text.split():
+            name, _, value = parameter.upper().partition("=")
+            if name == "SIZE" and value.isdecimal() and len(value) <= 20:
+                if options.max_message_size and int(value) > options.max_message_size:
+                    return say.TOO_LARGE
+            elif name == "BODY" and value in {"7BIT", "8BITMIME"}:
+                self.eight_bit = value == "8BITMIME"
+            elif name == "SMTPUTF8" and not value:
+                self.smtputf8 = True
+            else:
+                return say.BAD_PARAMETER if name in {"SIZE", "BODY", "SMTPUTF8"} else say.UNKNOWN_PARAMETER
+        return None

@@ -1,0 +1,138 @@
+"""Messages as values: who sends, to whom, where the bytes are, and what became of it.
+
+One message has exactly one recipient. A transaction with n recipients makes n messages that share one envelope and
+one stored body; the first message's id is also the batch id, which stands in the Received header.
+
+A message id is `XX/YY-DDDDD-HHHHHHHH`: XXYY the bus node id, DDDDD the start number of the shard (new at every start
+of its worker), HHHHHHHH 4 bits shard and 28 bits counter. Unique in the cluster, no `@`, no blank.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+from momentum_node.smtp.reply import Reply
+
+START_MODULUS: Final = 100_000
+COUNTER_LIMIT: Final = 1 << 28
+MAX_SHARDS: Final = 16
+INLINE_BODY_BYTES: Final = 131_072
+"""Larger bodies get a file of their own (Momentum's Large_Message_Threshold)."""
+
+
+def next_start(stored: int | None, minutes: int) -> int:
+    """The start number after `stored`: never used before, even when the file with the old one was lost."""
+    return max(minutes, -1 if stored is None else stored + 1)
+
+
+class IdSource:
+    """Ids of one shard since one start."""
+
+    def __init__(self, node_id: int, shard: int, start: int) -> None:
+        self._prefix = f"{node_id >> 8 & 0xFF:02X}/{node_id & 0xFF:02X}-{start % START_MODULUS:05d}-"
+        self._shard = shard << 28
+        self._count = 0
+
+    def next(self) -> str | None:
+        """A new id, or None when the counter is used up and the shard needs a new start number."""
+        if self._count >= COUNTER_LIMIT:
+            return None
+        self._count += 1
+        return f"{self._prefix}{self._shard | self._count - 1:08X}"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What all messages of one transaction share."""
+
+    created: float  # seconds since the epoch
+    sender: str  # "" = the null sender
+    size: int  # bytes, trace header included
+    eight_bit: bool = False
+    smtputf8: bool = False
+    protocol: str = "esmtp"  # esmtp, internal, xfer
+    received_from: str = ""  # ip:port of the client
+    received_via: str = ""  # ip:port it connected to
+    message_id: str = ""  # the Message-ID header, for people
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One recipient of a transaction, as stored."""
+
+    id: str
+    address: str
+    binding: str
+    domain: str  # routing domain, lower case
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a transaction lies: its record in a segment, and the part of it that is the content."""
+
+    segment: int
+    payload_at: int
+    payload_size: int
+    content_at: int
+
+
+@dataclass(slots=True, eq=False)
+class Stored:
+    """A stored transaction that some message still needs. `place` is replaced when the record is moved."""
+
+    place: Place
+    body_file: str | None
+    waiting: set[str]  # ids whose end is not durable yet
+    queued: int  # messages that are still in the queues
+    resident: bytes | None = None  # the content, while memory allows
+
+
+class Result(IntEnum):
+    """What an attempt came to. The numbers are part of the format."""
+
+    DELIVERED = 1
+    FAILED = 2
+    RETRY = 3
+
+    @property
+    def is_final(self) -> bool:
+        """Nothing is left to do for this message."""
+        return self is not Result.RETRY
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A line of a message's history that must outlive us (`RETRY`: may be lost, the age then tells)."""
+
+    id: str
+    result: Result
+    retries: int = 0
+    next_attempt: float = 0.0  # seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What one commit keeps: the content is `head` (trace header) and then `body`, or the file `body_file`."""
+
+    envelope: Envelope
+    recipients: tuple[Recipient, ...]
+    head: bytes
+    body: tuple[bytes, ...] = ()
+    body_file: str | None = None
+    completes: tuple[Outcome, ...] = ()  # become durable together with it: a bounce and the failure it reports
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """One message in the queues."""
+
+    id: str
+    envelope: Envelope
+    recipient: str
+    binding: str
+    domain: str
+    stored: Stored
+    home: int  # the shard folder that keeps it
+    retries: int = 0
+    next_attempt: float = 0.0  # seconds since the epoch
+    last_reply: Reply | None = field(default=None)

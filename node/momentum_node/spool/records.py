@@ -1,0 +1,106 @@
+"""Payloads of spool records: transactions and outcomes as bytes.
+
+kind 1, transaction    0  4  length of the metadata (little-endian)
+                       4     metadata, msgpack: [envelope, recipients, head length, body file | nil, completes]
+                       …     content: trace header, then the body unless it has a file of its own
+kind 2, outcomes       msgpack: [[id, result, retries, next attempt] …]
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgpack
+
+from momentum_node.errors import SpoolError
+from momentum_node.spool.message import Envelope, Outcome, Recipient, Result, Transaction
+
+TRANSACTION: Final = 1
+OUTCOMES: Final = 2
+_LENGTH: Final = struct.Struct("<I")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTransaction:
+    """A transaction as read back. `content_at` counts from the start of the payload."""
+
+    envelope: Envelope
+    recipients: tuple[Recipient, ...]
+    content_at: int
+    head_size: int
+    body_file: str | None
+    completes: tuple[Outcome, ...]
+
+
+def _pack_outcomes(outcomes: Iterable[Outcome]) -> list[tuple[str, int, int, float]]:
+    return [(one.id, int(one.result), one.retries, one.next_attempt) for one in outcomes]
+
+
+def _unpack_outcomes(packed: Sequence[tuple[str, int, int, float]]) -> tuple[Outcome, ...]:
+    return tuple(Outcome(id_, Result(result), retries, at) for id_, result, retries, at in packed)
+
+
+def _metadata(transaction: Transaction) -> bytes:
+    envelope = transaction.envelope
+    packed: bytes = msgpack.packb(
+        (
+            (
+                envelope.created,
+                envelope.sender,
+                envelope.size,
+                envelope.eight_bit,
+                envelope.smtputf8,
+                envelope.protocol,
+                envelope.received_from,
+                envelope.received_via,
+                envelope.message_id,
+            ),
+            [(one.id, one.address, one.binding, one.domain) for one in transaction.recipients],
+            len(transaction.head),
+            transaction.body_file,
+            _pack_outcomes(transaction.completes),
+        ),
+        unicode_errors="surrogateescape",
+    )
+    return packed
+
+
+def encode_transaction(transaction: Transaction) -> list[bytes]:
+    """The payload; body parts are passed on, not copied. The content begins at `4 + len(second part)`."""
+    metadata = _metadata(transaction)
+    return [_LENGTH.pack(len(metadata)), metadata, transaction.head, *transaction.body]
+
+
+def decode_transaction(payload: bytes) -> StoredTransaction:
+    """Raises `SpoolError` when the payload is not one of ours."""
+    try:
+        (size,) = _LENGTH.unpack_from(payload)
+        end = _LENGTH.size + size
+        envelope, recipients, head_size, body_file, completes = msgpack.unpackb(
+            payload[_LENGTH.size : end], unicode_errors="surrogateescape"
+        )
+        return StoredTransaction(
+            Envelope(*envelope),
+            tuple(Recipient(*one) for one in recipients),
+            end,
+            head_size,
+            body_file,
+            _unpack_outcomes(completes),
+        )
+    except (ValueError, TypeError, struct.error, msgpack.UnpackException) as error:
+        raise SpoolError(f"a transaction record cannot be read: {error}") from None
+
+
+def encode_outcomes(outcomes: Sequence[Outcome]) -> bytes:
+    """The payload of one outcomes record."""
+    packed: bytes = msgpack.packb(_pack_outcomes(outcomes))
+    return packed
+
+
+def decode_outcomes(payload: bytes) -> tuple[Outcome, ...]:
+    """Raises `SpoolError` when the payload is not one of ours."""
+    try:
+        return _unpack_outcomes(msgpack.unpackb(payload))
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise SpoolError(f"an outcomes record cannot be read: {error}") from None

@@ -1,0 +1,162 @@
+"""The queues of one worker: what to deliver now, what to try again when. Pure: `now` is passed in, wall-clock seconds.
+
+A queue is (binding, routing domain). Its active list is served first come, first served; its delayed list is a heap by
+next attempt. The rules are those of Momentum's `Retry_Interval`, `Max_Retry_Interval`, `Max_Retries` and
+`Message_Expiration`.
+"""
+
+import heapq
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from momentum_node.config.model import OutboundOptions
+from momentum_node.smtp.reply import Reply, reply
+from momentum_node.spool.message import Message
+
+TOO_MANY_RETRIES: Final = reply(554, "5.4.7", "[internal] exceeded max retries without delivery")
+TOO_OLD: Final = reply(554, "5.4.7", "[internal] exceeded max time without delivery")
+AGGRESSIVENESS: Final = 0.3  # Connection_Allocation_Aggressiveness = normal
+
+
+class Key(NamedTuple):
+    """Which queue."""
+
+    binding: str
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Try again at `at`, for the `retries`-th time."""
+
+    at: float
+    retries: int
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """No further try."""
+
+    reply: Reply
+
+
+def retry_delay(failures: int, options: OutboundOptions) -> float:
+    """Seconds to wait after the n-th transient failure, n = 1, 2 …"""
+    doublings = min(failures - 1, 62)  # the cap acts long before a float overflows
+    return min(math.ldexp(options.retry_interval_s, doublings), options.max_retry_interval_s)
+
+
+def automatic_retries(options: OutboundOptions) -> int:
+    """`Max_Retries = auto`: the capped delays that fit into a life, and one for the last clipped try."""
+    left, count = options.message_expiration_s, 0
+    while 0 < (delay := retry_delay(count + 1, options)) <= left:
+        if delay == options.max_retry_interval_s:  # the rest are all alike
+            return count + int(left // delay) + 1
+        left -= delay
+        count += 1
+    return count + 1
+
+
+def after_failure(message: Message, options: OutboundOptions, now: float) -> Retry | GiveUp:
+    """What a transient failure at `now` leads to; `message.retries` counts the failures before this one."""
+    failures = message.retries + 1
+    if options.never_retry:
+        return GiveUp(TOO_MANY_RETRIES)
+    end = message.envelope.created + options.message_expiration_s
+    if now >= end:
+        return GiveUp(TOO_OLD)
+    limit = automatic_retries(options) if options.retries_are_automatic else options.max_retries
+    if limit is not None and failures > limit:
+        return GiveUp(TOO_MANY_RETRIES)
+    return Retry(min(now + retry_delay(failures, options), end), failures)
+
+
+def connection_goal(active: int, maximum: int, aggressiveness: float = AGGRESSIVENESS) -> int:
+    """Connections that `active` messages deserve: few for a short queue, `maximum` for a long one."""
+    if maximum <= 0:
+        return active
+    share = 1 - math.pow(1 - aggressiveness, active / maximum)
+    return min(maximum, active, math.ceil(maximum * share))
+
+
+@dataclass(slots=True, eq=False)
+class Queue:
+    """One queue. `connections` is kept by whoever opens them."""
+
+    key: Key
+    active: deque[Message] = field(default_factory=deque)
+    delayed: list[tuple[float, int, Message]] = field(default_factory=list)
+    connections: int = 0
+
+    def take(self, limit: int) -> list[Message]:
+        """The next messages of one transaction: as many as follow each other with the same body, at most `limit`."""
+        if not self.active:
+            return []
+        taken = [self.active.popleft()]
+        stored = taken[0].stored
+        while self.active and len(taken) < limit and self.active[0].stored is stored:
+            taken.append(self.active.popleft())
+        return taken
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing waits here."""
+        return not self.active and not self.delayed
+
+
+class Schedule:
+    """All queues. Whoever adds or delays a message afterwards looks at the queue that comes back."""
+
+    def __init__(self) -> None:
+        self.queues: dict[Key, Queue] = {}
+        self._number = 0
+
+    def __iter__(self) -> Iterator[Message]:
+        for queue in self.queues.values():
+            yield from queue.active
+            yield from (message for _, _, message in queue.delayed)
+
+    def queue(self, key: Key) -> Queue:
+        """The queue of a key, made when there is none."""
+        found = self.queues.get(key)
+        if found is None:
+            found = self.queues[key] = Queue(key)
+        return found
+
+    def add(self, message: Message, now: float) -> Queue:
+        """Queue a message: active when its next attempt is due."""
+        queue = self.queue(Key(message.binding, message.domain))
+        if message.next_attempt <= now:
+            queue.active.append(message)
+        else:
+            self._number += 1  # keeps the heap from comparing messages
+            heapq.heappush(queue.delayed, (message.next_attempt, self._number, message))
+        return queue
+
+    def give_back(self, messages: Iterable[Message]) -> None:
+        """Put messages back to the head of their queue: they were taken, but no attempt counts."""
+        for message in reversed(list(messages)):
+            self.queue(Key(message.binding, message.domain)).active.appendleft(message)
+
+    def wake(self, now: float) -> list[Queue]:
+        """Move due messages to active; the queues that have any active message. Empty queues are dropped."""
+        ready = []
+        for key, queue in list(self.queues.items()):
+            while queue.delayed and queue.delayed[0][0] <= now:
+                queue.active.append(heapq.heappop(queue.delayed)[2])
+            if queue.active:
+                ready.append(queue)
+            elif queue.is_empty and not queue.connections:
+                del self.queues[key]
+        return ready
+
+    def next_due(self) -> float | None:
+        """When the first delayed message is due."""
+        return min((queue.delayed[0][0] for queue in self.queues.values() if queue.delayed), default=None)
+
+    def count(self) -> int:
+        """Messages in all queues."""
+        return sum(len(queue.active) + len(queue.delayed) for queue in self.queues.values())

@@ -1,0 +1,205 @@
+"""Group commit: everything that arrives while one sync runs shares the next one. The driver of a `Shard`.
+
+One thread writes, another reads. Nothing of this runs on the event loop but appending to two lists.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeAlias
+
+from momentum_node import clock
+from momentum_node.errors import SpoolError
+from momentum_node.spool.disk import Disk, File
+from momentum_node.spool.message import IdSource, Message, Outcome, Result, Stored, Transaction
+from momentum_node.spool.recovery import Kept, Unreadable
+from momentum_node.spool.shard import Shard
+
+OUTCOME_DELAY_S: Final = 0.02
+"""Outcomes wait this long for company: losing them costs a second delivery, which a crash may cost anyway."""
+RETRY_DELAY_S: Final = 1.0
+RESIDENT_BYTES: Final = 64 << 20
+RECOVERY_STEP: Final = 100  # Disk_Queue_Drain_Rate: messages handed over before the loop runs again
+
+OnKept: TypeAlias = Callable[[Stored | None], None]
+"""Told once whether the transaction is durable; None: it is not, and nothing of it counts."""
+
+
+class Store:
+    """One shard, its commits and its reads."""
+
+    def __init__(
+        self, disk: Disk, folder: str, index: int, *, on_unreadable: Callable[[Unreadable], None], sync: bool = True
+    ) -> None:
+        self.index = index
+        self._folder = folder
+        self._shard = Shard(disk, folder, salt=lambda: secrets.token_bytes(8), on_unreadable=on_unreadable, sync=sync)
+        self._ids: IdSource | None = None
+        self._node_id = 0
+        self._writer = ThreadPoolExecutor(1, f"commit-{index}")
+        self._reader = ThreadPoolExecutor(1, f"read-{index}")
+        self._transactions: list[tuple[Transaction, File | None]] = []
+        self._waiting: list[OnKept] = []
+        self._outcomes: list[Outcome] = []
+        self._running: asyncio.Future[list[Stored]] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._resident = 0
+        self.failure: str | None = None
+        """Why the last commit failed; None when it did not."""
+
+    # -- life
+
+    async def open(self, node_id: int) -> None:
+        """Lock the shard and get a start number. Raises `SpoolError`, `OSError`."""
+        self._node_id = node_id
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._writer, self._shard.open)
+        self._ids = await loop.run_in_executor(self._writer, self._start)
+
+    def _start(self) -> IdSource:
+        return self._shard.start(self._node_id, self.index, int(clock.wall() // 60))
+
+    async def recover(self, on_message: Callable[[Message], None]) -> None:
+        """Hand over every message that waits, newest segment first, while everything else goes on."""
+        loop = asyncio.get_running_loop()
+        for number in self._shard.to_recover:
+            given = 0
+            for kept in await loop.run_in_executor(self._reader, self._shard.recover, number):
+                for message in self._messages(kept):
+                    on_message(message)
+                given += len(kept.recipients)
+                if given >= RECOVERY_STEP:
+                    given = 0
+                    await asyncio.sleep(0)
+        await loop.run_in_executor(self._writer, self._shard.finish_recovery)
+
+    def _messages(self, kept: Kept) -> list[Message]:
+        messages = [
+            Message(one.id, kept.envelope, one.address, one.binding, one.domain, kept.stored, self.index)
+            for one in kept.recipients
+        ]
+        for message in messages:
+            tried = kept.tries.get(message.id)
+            if tried is not None:
+                message.retries, message.next_attempt = tried.retries, tried.next_attempt
+        return messages
+
+    async def close(self) -> None:
+        """Commit what waits and let go of the shard."""
+        while self._transactions or self._outcomes or self._running is not None:
+            self._commit()
+            if self._running is not None:
+                await asyncio.wait([self._running])
+            if self.failure is not None and not self._transactions:
+                break  # the disk refuses outcomes: at worst these messages are delivered again
+            await asyncio.sleep(0)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._writer.submit(self._shard.close).result()
+        self._writer.shutdown(wait=False)
+        self._reader.shutdown(wait=False)
+
+    # -- ids and bodies
+
+    def new_id(self) -> str:
+        """A message id that no other message in the cluster has."""
+        if self._ids is None:
+            raise SpoolError(f"{self._folder} is not open")
+        id_ = self._ids.next()
+        if id_ is None:  # 268 million messages since the last start number
+            self._ids = self._start()
+            return self.new_id()
+        return id_
+
+    def create_body(self, name: str) -> File:
+        """A file for a large body. Call it and write to it through `in_writer`-like threads, never on the loop."""
+        return self._shard.create_body(name)
+
+    def drop_body(self, name: str) -> None:
+        """Remove the file of a large body that came to nothing."""
+        self._shard.drop_body(name)
+
+    async def read(self, message: Message) -> bytes:
+        """The content: trace header and body. Raises `OSError`, `SpoolError`."""
+        stored = message.stored
+        if stored.resident is not None:
+            return stored.resident
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self._shard.read, stored)
+
+    # -- commits
+
+    def keep(self, transaction: Transaction, body: File | None, on_kept: OnKept) -> None:
+        """Make a transaction durable; `on_kept` is called from the loop once that is known."""
+        self._transactions.append((transaction, body))
+        self._waiting.append(on_kept)
+        if self._running is None:
+            self._commit()
+
+    def record(self, message: Message, outcome: Outcome) -> None:
+        """Put down what became of a message. Durable soon; nobody waits for it."""
+        if outcome.result.is_final:
+            self._forget_content(message.stored)
+        self._outcomes.append(outcome)
+        if self._running is None and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(OUTCOME_DELAY_S, self._commit)
+
+    def _forget_content(self, stored: Stored) -> None:
+        stored.queued -= 1
+        if stored.resident is not None and stored.queued == 0:
+            self._resident -= len(stored.resident)
+            stored.resident = None
+
+    def _commit(self) -> None:
+        """Start a group with all that waits, unless one runs."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._running is not None or not (self._transactions or self._outcomes):
+            return
+        transactions, self._transactions = self._transactions, []
+        waiting, self._waiting = self._waiting, []
+        outcomes, self._outcomes = self._outcomes, []
+        loop = asyncio.get_running_loop()
+        self._running = loop.run_in_executor(self._writer, self._shard.write, transactions, outcomes)
+        self._running.add_done_callback(lambda done: self._committed(done, transactions, waiting, outcomes))
+
+    def _committed(
+        self,
+        done: asyncio.Future[list[Stored]],
+        transactions: list[tuple[Transaction, File | None]],
+        waiting: list[OnKept],
+        outcomes: list[Outcome],
+    ) -> None:
+        self._running = None
+        error = done.exception()
+        if error is None:
+            self.failure = None
+            for (transaction, body), stored, on_kept in zip(transactions, done.result(), waiting, strict=True):
+                if body is None:
+                    self._keep_resident(transaction, stored)
+                on_kept(stored)
+            self._commit_rest(0.0 if self._transactions else OUTCOME_DELAY_S)
+            return
+        self.failure = str(error)
+        self._outcomes = outcomes + self._outcomes
+        for on_kept in waiting:
+            on_kept(None)
+        self._commit_rest(RETRY_DELAY_S)
+
+    def _commit_rest(self, delay_s: float) -> None:
+        if delay_s == 0:
+            self._commit()
+        elif (self._outcomes or self._transactions) and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._commit)
+
+    def _keep_resident(self, transaction: Transaction, stored: Stored) -> None:
+        size = transaction.envelope.size
+        if self._resident + size <= RESIDENT_BYTES:
+            stored.resident = b"".join((transaction.head, *transaction.body))
+            self._resident += len(stored.resident)
+
+
+def final(message: Message, result: Result) -> Outcome:
+    """The outcome that ends a message."""
+    return Outcome(message.id, result, message.retries)
