@@ -89,6 +89,7 @@ class Listener:
     duravip: bool
     preference: str | None
     place: Place
+    follow: str | None = None  # Duravip_Follow: open where that binding (name or address) is owned
 
 
 @dataclass(frozen=True, slots=True)

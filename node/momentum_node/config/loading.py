@@ -1,0 +1,64 @@
+"""Load a configuration: the entry to this room. Files come from a reader that is passed in; nothing here opens one.
+
+text → tokens → syntax tree → includes expanded → canonical tree, checked → NodeConfiguration and look-ups
+"""
+
+from dataclasses import dataclass, field
+
+from momentum_node.config.files import FileReader, Files
+from momentum_node.config.lookup import InboundLookup, OutboundLookup
+from momentum_node.config.lowering import lower
+from momentum_node.config.merge import Builder
+from momentum_node.config.messages import ConfigurationInvalid, Message
+from momentum_node.config.model import Address, InboundOptions, Listener, NodeConfiguration, OutboundOptions
+from momentum_node.config.reading import read as read_tree
+from momentum_node.config.source import Report
+from momentum_node.config.tree import Scope
+
+__all__ = ["ConfigurationInvalid", "FileReader", "Loaded", "load"]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One generation: the typed configuration, what was warned about, the merged tree, and the look-ups."""
+
+    node: NodeConfiguration
+    warnings: tuple[Message, ...]
+    tree: Scope
+    _inbound: InboundLookup = field(repr=False)
+    _outbound: OutboundLookup = field(repr=False)
+
+    def inbound(self, listener: Listener, client: Address) -> InboundOptions:
+        """What this client of this listener may do (configuration §10). Cached."""
+        return self._inbound.options(listener, client)
+
+    def outbound(self, binding: str, domain: str) -> OutboundOptions:
+        """How mail of this binding to this domain is delivered (configuration §9). Cached."""
+        return self._outbound.options(binding, domain)
+
+
+def load(
+    main: str, read: FileReader, *, strict: bool = False, contained: bool = False, search: tuple[str, ...] = ()
+) -> Loaded:
+    """Read the file `main` and everything it includes.
+
+    `strict`: warnings stop the load too. `contained`: the text is a stranger's (a custom resource), so `include`
+    reaches only names that the reader knows; absolute paths, `..` and URIs are errors and are never read.
+    `search`: directories for relative includes, after the directory of the including file.
+    Raises ConfigurationInvalid with every finding; never anything else, whatever the bytes are.
+    """
+    files = Files(read, contained=contained, search=search)
+    report = files.report
+    builder = Builder(report, strict=strict)
+    lower(builder, files.statements(main))
+    files.local_changes(builder, main)
+    node = None if report.error_count else read_tree(builder.tree, files.digest(), report)
+    if node is None or report.error_count or (strict and report.warning_count):
+        raise _invalid(report)
+    tree = builder.tree
+    return Loaded(node, tuple(report.warnings), tree, InboundLookup(tree), OutboundLookup(tree))
+
+
+def _invalid(report: Report) -> ConfigurationInvalid:
+    count = report.error_count or report.warning_count
+    return ConfigurationInvalid([*report.errors, *report.warnings], count=count)

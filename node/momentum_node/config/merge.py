@@ -1,0 +1,205 @@
+"""Puts what was written into one canonical tree (configuration §6): repeated stanzas merge, the last value of an
+option wins, and every name and value is checked against the schema where it stands."""
+
+from momentum_node.config import endpoints, notshipped, patterns, schema
+from momentum_node.config.source import Report
+from momentum_node.config.syntax import Array, Element, Scalar, Value
+from momentum_node.config.tree import Scope, Setting
+from momentum_node.config.values import COMMA_HINT, decode
+
+_MATCHED_BY_NETWORK = frozenset({"peer", "topology"})
+_MATCHED_BY_NAME = frozenset({"domain", "host"})
+_UNIQUE = {"binding": "binding", "pathway": "pathway"}
+_RESERVED = frozenset({"all", "group"})  # words of the console
+
+
+class Builder:
+    """One tree in the making. Faults go to the report; what is faulty is left out, so that reading can go on."""
+
+    def __init__(self, report: Report, *, strict: bool = False) -> None:
+        self.tree = Scope()
+        self.report = report
+        self._strict = strict
+        self._containers: dict[tuple[str, str], tuple[str, int]] = {}  # (kind, name) → container, place
+
+    # --- stanzas ---
+
+    def open(self, parent: Scope, name: Scalar, instance: Scalar | None) -> Scope | None:
+        """The scope a stanza adds to; None when the stanza has to be skipped."""
+        lowered = name.text.lower()
+        kind = schema.SCOPES.get(lowered)
+        if kind is None or parent.name.lower() not in kind.parents:
+            self._refuse_scope(parent, name, kind)
+            return None
+        if not kind.named:
+            return self._anonymous(parent, name, instance, kind)
+        if instance is None:
+            self.report.error(name.at, "S003", f"scope {kind.name} needs an instance name: `{kind.name} name {{ … }}`")
+            return None
+        key = self._key(lowered, parent, instance)
+        if key is None or not self._unique(lowered, parent, instance):
+            return None
+        return self._child(parent, name, instance, key)
+
+    def _anonymous(self, parent: Scope, name: Scalar, instance: Scalar | None, kind: schema.ScopeKind) -> Scope | None:
+        if instance is not None and kind.may_be_named:
+            self.report.warning(instance.at, "W07", f"module {kind.name} takes no instance name any more")
+        elif instance is not None:
+            self.report.error(instance.at, "S004", f"scope {kind.name} takes no instance name")
+            return None
+        return self._child(parent, name, None, "")
+
+    def _child(self, parent: Scope, name: Scalar, instance: Scalar | None, key: str) -> Scope:
+        found = parent.children.get((name.text.lower(), key))
+        if found is None:
+            text = None if instance is None else instance.text
+            found = Scope(name.text, text, name.at, name.at if instance is None else instance.at)
+            parent.children[(name.text.lower(), key)] = found
+        return found
+
+    def _key(self, kind: str, parent: Scope, instance: Scalar) -> str | None:
+        """What equal instances have in common; None after a fault was reported."""
+        text = instance.text
+        try:
+            if kind in _MATCHED_BY_NETWORK:
+                return self._network_key(instance)
+            if kind == "listen":
+                return str(endpoints.endpoint(text, endpoints.DEFAULT_PORTS.get(parent.name.lower(), 25)))
+        except ValueError as wrong:
+            self.report.error(instance.at, "V003", str(wrong), COMMA_HINT if text.endswith(",") else None)
+            return None
+        if kind in _MATCHED_BY_NAME:
+            return self._name_key(instance)
+        if kind in {"binding", "binding_group"} and not self._good_name(instance):
+            return None
+        return text
+
+    def _network_key(self, instance: Scalar) -> str:
+        network, cleared = endpoints.network(instance.text)
+        if cleared:
+            self.report.warning(instance.at, "W05", f"'{instance.text}' has host bits set: read as {network}")
+        return str(network)
+
+    def _name_key(self, instance: Scalar) -> str | None:
+        if not is_regex(instance.text):
+            return instance.text.lower().removesuffix(".")
+        try:
+            patterns.compiled(instance.text[1:-1])
+        except ValueError as wrong:
+            self.report.error(instance.at, "V004", f"regular expression does not compile: {wrong}")
+            return None
+        return instance.text
+
+    def _good_name(self, instance: Scalar) -> bool:
+        name = instance.text
+        if name and not any(character.isspace() or character == ":" for character in name):
+            if not name.startswith("#") and name not in _RESERVED:
+                return True
+            self.report.error(instance.at, "V001", f"the name '{name}' is reserved")
+            return False
+        self.report.error(instance.at, "V001", f"'{name}' is not a name: it may have no blank and no ':'")
+        return False
+
+    def _unique(self, kind: str, parent: Scope, instance: Scalar) -> bool:
+        """A binding or pathway name may be declared in one container only (S005)."""
+        if kind not in _UNIQUE:
+            return True
+        group = parent.instance or ""
+        first, place = self._containers.setdefault((kind, instance.text), (group, instance.at))
+        if first == group:
+            return True
+        where = f"in group '{first}'" if first else "outside any group"
+        text = f"{_UNIQUE[kind]} '{instance.text}' is already declared {where} at {self.report.sources.place(place)}"
+        self.report.error(instance.at, "S005", text)
+        return False
+
+    def _refuse_scope(self, parent: Scope, name: Scalar, kind: schema.ScopeKind | None) -> None:
+        lowered, inside = name.text.lower(), parent.name.lower()
+        if kind is not None:
+            valid = ", ".join(schema.scope_name(scope) for scope in sorted(kind.parents))
+            text = f"'{name.text}' is not valid in scope {schema.scope_name(inside)} (valid in: {valid})"
+            self.report.error(name.at, "S002", text)
+        elif schema.option(inside, lowered) is not None:
+            hint = f"write `{name.text} = value`"
+            self.report.error(name.at, "S002", f"'{name.text}' is an option, not a stanza", hint)
+        elif notshipped.is_known(lowered):
+            self.skip(name)
+        else:
+            self._unknown(inside, name)
+
+    def skip(self, name: Scalar) -> None:
+        """W06: Momentum knows it and we do not ship it; an error when the load is strict."""
+        text = f"'{name.text}' is a part of Momentum that is not shipped here: skipped with all its content"
+        if self._strict:
+            self.report.error(name.at, "W06", text)
+        else:
+            self.report.warning(name.at, "W06", text)
+
+    def _unknown(self, scope: str, name: Scalar) -> None:
+        match = schema.close_match(scope, name.text) if self.report.may_search else None
+        text = f"'{name.text}' is not an option or stanza of scope {schema.scope_name(scope)}"
+        self.report.error(name.at, "S001", text, f"did you mean `{match}`?" if match else None)
+
+    # --- options ---
+
+    def option(self, scope: Scope, key: Scalar, value: Value, *, more: bool = False) -> None:
+        """Set an option; with `more` the value is added to the list that is there."""
+        inside, lowered = scope.name.lower(), key.text.lower()
+        known = schema.option(inside, lowered)
+        if known is None:
+            self._refuse_option(inside, lowered, key)
+            return
+        before = scope.settings.get(lowered)
+        if before is not None and (known.multi or more):
+            value = _joined(before.value, value)
+        elif before is not None and inside == "replicate" and lowered == "parameters":
+            value = _united(before.value, value)
+        elif before is not None:
+            self._overridden(key, before)
+        elif known.multi and isinstance(value, Scalar):
+            value = Array((Element(value),), value.at)
+        scope.settings[lowered] = Setting(key.text, value, key.at, decode(key.text, known.type, value, self.report))
+
+    def _overridden(self, key: Scalar, before: Setting) -> None:
+        place = self.report.sources.place(before.at)
+        self.report.warning(key.at, "W02", f"'{key.text}' replaces the value set at {place}")
+
+    def _refuse_option(self, inside: str, lowered: str, key: Scalar) -> None:
+        if notshipped.is_ignored(lowered):
+            self.report.warning(key.at, "W03", f"'{key.text}' is obsolete and ignored")
+            return
+        others = schema.elsewhere(lowered)
+        if others:
+            valid = ", ".join(dict.fromkeys(schema.scope_name(scope) for option in others for scope in option.scopes))
+            text = f"'{key.text}' is not valid in scope {schema.scope_name(inside)} (valid in: {valid})"
+            self.report.error(key.at, "S002", text)
+        elif lowered in schema.SCOPES:
+            self.report.error(key.at, "S002", f"'{key.text}' is a stanza, not an option", f"write `{key.text} {{ … }}`")
+        elif notshipped.is_known(lowered):
+            self.skip(key)
+        else:
+            self._unknown(inside, key)
+
+
+def is_regex(instance: str) -> bool:
+    """Whether the instance name of a Domain or Host is a regular expression: `/…/`."""
+    return len(instance) > 1 and instance.startswith("/") and instance.endswith("/")
+
+
+def elements(value: Value) -> tuple[Element, ...]:
+    """A value as the elements of a list."""
+    if isinstance(value, Scalar):
+        return (Element(value),)
+    return value.elements if isinstance(value, Array) else ()
+
+
+def _joined(before: Value, after: Value) -> Value:
+    return Array((*elements(before), *elements(after)), after.at)
+
+
+def _united(before: Value, after: Value) -> Value:
+    """`;`-separated words of two values, each once."""
+    if not isinstance(before, Scalar) or not isinstance(after, Scalar):
+        return after
+    words = dict.fromkeys([*before.text.split(";"), *after.text.split(";")])
+    return Scalar(";".join(word for word in words if word), after.at, after.quote)

@@ -1,0 +1,108 @@
+"""Where text comes from: each file gets a range of one number line, so a position is a single integer (`at`)
+and only what is shown to a person is turned into file, line and column."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+
+from momentum_node.config.messages import Message
+from momentum_node.config.model import Place
+
+NOWHERE = -1  # the position of what no file says: built-in scopes, trees made by a program
+MOST_KEPT = 1000  # messages kept in full; the rest is only counted
+_HINTED = 100  # messages that get a costly hint
+
+
+class Source:
+    """One file's text and its first position."""
+
+    def __init__(self, file: str, text: str, base: int) -> None:
+        self.file, self.text, self.base = file, text, base
+        self._starts: list[int] | None = None
+
+    @property
+    def starts(self) -> list[int]:
+        """Offsets of the first character of each line."""
+        if self._starts is None:
+            self._starts = [0, *_after_newlines(self.text)]
+        return self._starts
+
+    def place(self, offset: int) -> Place:
+        line = bisect_right(self.starts, offset)
+        return Place(self.file, line, offset - self.starts[line - 1] + 1)
+
+    def line(self, offset: int) -> str:
+        start = self.starts[bisect_right(self.starts, offset) - 1]
+        end = self.text.find("\n", start)
+        return self.text[start : len(self.text) if end < 0 else end].rstrip("\r")
+
+
+def _after_newlines(text: str) -> Iterator[int]:
+    position = text.find("\n")
+    while position >= 0:
+        yield position + 1
+        position = text.find("\n", position + 1)
+
+
+class Sources:
+    """All files of one load, in reading order."""
+
+    def __init__(self) -> None:
+        self.files: list[Source] = []
+        self._bases: list[int] = []
+
+    def add(self, file: str, text: str) -> Source:
+        last = self.files[-1] if self.files else None
+        base = last.base + len(last.text) + 1 if last else 0
+        source = Source(file, text, base)
+        self.files.append(source)
+        self._bases.append(base)
+        return source
+
+    def of(self, at: int) -> Source:
+        return self.files[bisect_right(self._bases, at) - 1]
+
+    def place(self, at: int) -> Place:
+        if at < 0 or not self.files:
+            return Place("built-in", 1, 1)
+        source = self.of(at)
+        return source.place(at - source.base)
+
+    def line(self, at: int) -> str:
+        if at < 0 or not self.files:
+            return ""
+        source = self.of(at)
+        return source.line(at - source.base)
+
+
+class Report:
+    """Collects the messages of one load. Every error is counted; the first thousand are kept."""
+
+    def __init__(self, sources: Sources) -> None:
+        self.sources = sources
+        self.errors: list[Message] = []
+        self.warnings: list[Message] = []
+        self.notices: list[str] = []
+        self.error_count = 0
+        self.warning_count = 0
+
+    def error(self, at: int, code: str, text: str, hint: str | None = None) -> None:
+        self.error_count += 1
+        if len(self.errors) < MOST_KEPT:
+            self.errors.append(self._message(at, "error", code, text, hint))
+
+    def warning(self, at: int, code: str, text: str, hint: str | None = None) -> None:
+        self.warning_count += 1
+        if len(self.warnings) < MOST_KEPT:
+            self.warnings.append(self._message(at, "warning", code, text, hint))
+
+    def notice(self, text: str) -> None:
+        if text not in self.notices:
+            self.notices.append(text)
+
+    @property
+    def may_search(self) -> bool:
+        """Whether a costly hint (did you mean …) is still worth its time."""
+        return self.error_count < _HINTED
+
+    def _message(self, at: int, severity: str, code: str, text: str, hint: str | None) -> Message:
+        return Message(self.sources.place(at), severity, code, text, hint, self.sources.line(at))
