@@ -7,6 +7,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -118,6 +119,14 @@ class LabNode:
     def report(self) -> Report | None:
         """What the node says of itself now; None while its core does not answer."""
         return asyncio.run(_first(self.directory / "run" / "status.sock"))
+
+    def spooled(self) -> set[str]:
+        """The Message-IDs that wait in this node's spool."""
+        argv = [sys.executable, "-m", "momentum_node", "spool", "list", "--format", "json"]
+        listed = subprocess.run(
+            argv, env={**os.environ, **self.environment}, capture_output=True, check=True, text=True
+        )
+        return {entry["message_id_header"] for entry in json.loads(listed.stdout)}
 
     def log_text(self) -> str:
         """All that its processes wrote, for a failure's message."""
