@@ -1,0 +1,96 @@
+"""The chart on the cluster and one MomentumCluster in it: installed, applied, waited for, deleted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tests.cluster.paths import SOURCE
+from tests.cluster.provider import ClusterProvider
+
+CHART = SOURCE / "charts" / "momentum-operator"
+RELEASE, RELEASE_NAMESPACE = "momentum", "momentum-system"
+NAMESPACE, NAME = "mail", "mail"
+SINK_PORT = 2525
+NODE_PODS = "momentumcluster.io/cluster-name=mail,app.kubernetes.io/component=node"
+
+
+def resource(cluster: ClusterProvider, vips: Mapping[str, str]) -> dict[str, Any]:
+    """A MomentumCluster on all nodes with these addresses (name → address), a binding for each, next hop the sink.
+
+    No preferred nodes: an address stays where a fault has brought it. Greetings carry the node's own name.
+    """
+    names = sorted(vips)
+    spec = {
+        "nodes": {"selector": {"matchLabels": {"mail": "true"}}},
+        "networks": [{"cidr": cluster.node_network, "interface": "eth0", "prefixLength": 32}],
+        "vips": [{"name": name, "address": vips[name]} for name in names],
+        "listeners": [{"name": "smtp", "port": 25, "vips": names}],
+        "bindings": [{"name": f"from-{name}", "vip": name} for name in names],
+        "mail": {
+            "relayNetworks": [f"{cluster.client_address}/32"],
+            "gateway": f"{cluster.client_address}:{SINK_PORT}",
+            "retry": {"intervalSeconds": 2, "maxIntervalSeconds": 10},
+        },
+        "bus": {"profile": "Fast", "partitionPolicy": "Majority"},
+        "deletionPolicy": "Purge",
+    }
+    metadata = {"name": NAME, "namespace": NAMESPACE}
+    return {"apiVersion": "momentumcluster.io/v1alpha1", "kind": "MomentumCluster", "metadata": metadata, "spec": spec}
+
+
+def install_chart(cluster: ClusterProvider) -> None:
+    """`helm install` with the images of this work tree; the operator is Ready when it returns."""
+    cluster.kubectl("create", "namespace", NAMESPACE)
+    values = {
+        "operator": {"image": _image(cluster.image("momentum-operator"))},
+        "node": {"image": _image(cluster.image("momentum-node"))},
+        "allowedAddresses": [{"namespaces": [NAMESPACE], "cidrs": [cluster.node_network]}],
+    }
+    options = ["--namespace", RELEASE_NAMESPACE, "--create-namespace", "--wait", "--timeout", "120s"]
+    settings = [option for key, value in values.items() for option in ("--set-json", f"{key}={json.dumps(value)}")]
+    cluster.helm("install", RELEASE, str(CHART), *options, *settings)
+
+
+def _image(reference: str) -> dict[str, str]:
+    repository, _, tag = reference.rpartition(":")
+    return {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"}
+
+
+def apply(cluster: ClusterProvider, document: Mapping[str, Any]) -> None:
+    """Labels the nodes that it selects, and applies it."""
+    for node in cluster.nodes():
+        cluster.kubectl("label", "node", node.name, "mail=true", "--overwrite")
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(document))
+
+
+def wait_ready(cluster: ClusterProvider, seconds: int = 120) -> None:
+    """Returns when the condition Ready is True. Raises ClusterError otherwise."""
+    target = f"momentumcluster/{NAME}"
+    options = ["-n", NAMESPACE, "--for=condition=Ready", f"--timeout={seconds}s"]
+    cluster.kubectl("wait", target, *options, timeout_s=seconds + 10)
+
+
+def node_pods(cluster: ClusterProvider) -> dict[str, str]:
+    """Node → the name of its node pod."""
+    listed = cluster.kubectl("get", "pods", "-n", NAMESPACE, "-l", NODE_PODS, "-o", "json")
+    return {item["spec"]["nodeName"]: item["metadata"]["name"] for item in json.loads(listed)["items"]}
+
+
+def delete(cluster: ClusterProvider, seconds: int = 120) -> None:
+    """`kubectl delete`, which returns when the finalizer is gone. Raises ClusterError when that takes longer."""
+    options = ["-n", NAMESPACE, "--wait=true", f"--timeout={seconds}s"]
+    cluster.kubectl("delete", "momentumcluster", NAME, *options, timeout_s=seconds + 10)
+
+
+def describe(cluster: ClusterProvider) -> str:
+    """What a person would look at when something went wrong."""
+    commands = (
+        ("get", "mc,dvip,pods", "-A", "-o", "wide"),
+        ("get", "mc", "-n", NAMESPACE, NAME, "-o", "jsonpath={.status.conditions}"),
+        ("get", "events", "-A", "--sort-by=.lastTimestamp"),
+        ("logs", "-n", RELEASE_NAMESPACE, "-l", "app.kubernetes.io/name=momentum-operator", "--tail=30"),
+        ("logs", "-n", NAMESPACE, "-l", NODE_PODS, "--all-containers", "--prefix", "--tail=15"),
+    )
+    return "\n".join(f"$ kubectl {' '.join(c)}\n{cluster.kubectl(*c, check=False)}" for c in commands)
