@@ -101,6 +101,7 @@ class Binding:
     duravip: bool
     preference: str | None
     place: Place
+    match_domains: tuple[str, ...] = ()  # Match_Domain: envelope sender domains, lower case
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ _BUILT = {
     "peer": {*lookup.INBOUND, "pathway"},
     "pathway": set(lookup.INBOUND),
     "pathway_group": set(lookup.INBOUND),
-    "binding": {*lookup.OUTBOUND, *_DURAVIP, lookup.MAX_RETRIES, "bind_address"},
+    "binding": {*lookup.OUTBOUND, *_DURAVIP, lookup.MAX_RETRIES, "bind_address", "match_domain"},
     "binding_group": {*lookup.OUTBOUND, lookup.MAX_RETRIES, "bind_address"},
     "domain": {*lookup.OUTBOUND, lookup.MAX_RETRIES},
     "cluster": set(CLUSTER),
@@ -119,7 +119,10 @@ def _bindings(tree: Scope, services: list[Service], report: Report) -> dict[str,
     for service in services:
         if service.kind == "multivip":
             place = report.sources.place(service.scope.instance_at)
-            found[service.name] = Binding(service.name, service.address, service.duravip, service.preference, place)
+            domains = tuple(str(domain).lower() for domain in service.scope.value("match_domain") or ())
+            found[service.name] = Binding(
+                service.name, service.address, service.duravip, service.preference, place, domains
+            )
     return found
 
 
