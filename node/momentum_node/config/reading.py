@@ -119,7 +119,8 @@ def _bindings(tree: Scope, services: list[Service], report: Report) -> dict[str,
     for service in services:
         if service.kind == "multivip":
             place = report.sources.place(service.scope.instance_at)
-            domains = tuple(str(domain).lower() for domain in service.scope.value("match_domain") or ())
+            given = service.scope.value("match_domain")
+            domains = tuple(str(domain).lower() for domain in given) if isinstance(given, tuple) else ()
             found[service.name] = Binding(
                 service.name, service.address, service.duravip, service.preference, place, domains
             )
