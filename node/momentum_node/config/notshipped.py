@@ -23,7 +23,28 @@ worker_io_concurrency async_event_concurrency async_io_concurrency async_batch_c
 batch_unlink_concurrency extensions_dir
 """
 
+# Options and small stanzas of those modules.
+_OPTIONS = """
+ac_auth alias_schemes campaign click_tracking_enabled delivery_pool delivery_response_timeout destination dkim ecstream
+enable_fbl_header_insertion exclude_vctx_mess http_basic_auth http_host http_method http_uri http_version
+maintainer_pool open_tracking_enabled reception_timing trap_destination use_ip watch_variables
+"""
+_PREFIXES = (
+    "adaptive_",
+    "apn_",
+    "ecstream_",
+    "gcm_",
+    "mcmt_",
+    "mm7_",
+    "opendkim_",
+    "outbound_smtp_auth_",
+    "response_transcode_",
+    "smpp_",
+    "xmpp_",
+)
+
 SCOPES_AND_MODULES = frozenset(_SCOPES_AND_MODULES.split())
+OPTIONS = frozenset(_OPTIONS.split())
 IGNORED = frozenset(_IGNORED.split())
 
 
@@ -33,5 +54,5 @@ def is_ignored(name: str) -> bool:
 
 
 def is_known(name: str) -> bool:
-    """A scope or module Momentum knows and we do not ship; lower-cased name."""
-    return name in SCOPES_AND_MODULES
+    """A scope, module or option Momentum knows and we do not ship; lower-cased name."""
+    return name in SCOPES_AND_MODULES or name in OPTIONS or name.startswith(_PREFIXES)

@@ -223,8 +223,9 @@ class _Parser:
             return SyntaxFault(token.at, "P001", f"the text ends {where or 'where a value is expected'}", hint)
         if token.kind in {"}", "]", ")"} and (opening is None or token.kind != _CLOSER[opening.text]):
             return self._mismatch(token, opening)
-        place = where or (f"in {_CONTENT[opening.text]}" if opening else "here")
-        return SyntaxFault(token.at, "P001", f"unexpected '{token.text}' {place}", self._hint(token, opening) or hint)
+        place = where or (f"in {_CONTENT[opening.text]}" if opening else "")
+        text = f"unexpected '{token.text}' {place}".rstrip()
+        return SyntaxFault(token.at, "P001", text, self._hint(token, opening) or hint)
 
     def _mismatch(self, token: Token, opening: Token | None) -> SyntaxFault:
         if opening is None:

@@ -52,11 +52,13 @@ _BUILT = {
 }
 
 
-def read(tree: Scope, digest: str, report: Report) -> NodeConfiguration:
-    """Check across the tree and read it. Only meaningful when the report holds no error afterwards."""
+def read(tree: Scope, digest: str, report: Report) -> NodeConfiguration | None:
+    """Check across the tree and read it; None, or nothing to be used, when the report holds errors afterwards."""
     services = addresses.services(tree)
     checks.check_services(tree, services, report)
     checks.check_cluster(tree, report)
+    if report.error_count:
+        return None
     topologies = tuple(_topologies(tree, report))
     if tree.only("cluster") is not None:
         addresses.upgrade(services, report)

@@ -56,8 +56,8 @@ Inbound_Connections_Mask6 | int 0..128 | 64 | in | size of the block for IPv6 (o
 RFC2822_Lone_LF_in_Headers | enum pedantic fix | pedantic | G PW | reject or repair
 RFC2822_Lone_LF_in_Body | enum ignore pedantic fix | ignore | G PW | accept, reject or repair
 RFC2822_Missing_Headers | enum reject allow | reject | G PW | fate of a message without headers
-RFC2822_Date_Header | enum ifneeded always never | ifneeded | G PW | add a Date header
-RFC2822_MessageID_Header | enum ifneeded always never | ifneeded | G PW | add a Message-ID header
+RFC2822_Date_Header | string | ifneeded | G PW | add a Date header
+RFC2822_MessageID_Header | string | ifneeded | G PW | add a Message-ID header
 RFC2822_Trace_Headers | bool | true | G PW | set Return-Path, add Received
 RFC2822_Max_Line_Length | string | ignore | G PW | longest line of a message
 RFC2822_Max_Line_Length_Policy | enum none fix reject | none | G PW | fate of longer lines
