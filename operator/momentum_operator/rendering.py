@@ -16,10 +16,11 @@ from momentum_node.config.corosync import RingError
 from momentum_operator import names, objects
 from momentum_operator.acceptance import Surroundings, judge
 from momentum_operator.fields import Problem
+from momentum_operator.reading import read
 from momentum_operator.render import digest, render
 from momentum_operator.ring import RingMember
 from momentum_operator.settings import Settings
-from momentum_operator.spec import ClusterSpec, read
+from momentum_operator.spec import ClusterSpec
 
 
 class RenderError(Exception):

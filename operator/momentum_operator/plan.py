@@ -1,0 +1,179 @@
+"""Observed → actions. Pure: the same observation gives the same list, and after it was carried out, an empty one.
+
+A spec that does not pass is never applied. Its problems are told, and everything else (nodes that come and go, drifted
+objects, status) goes on with the last spec that passed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import Any
+
+from momentum_node.config.corosync import RingError
+from momentum_operator import names, objects
+from momentum_operator.acceptance import Surroundings, Verdict, judge
+from momentum_operator.actions import Action, Apply, Delete, Emit, IssueSecrets, RefreshPod, SetFinalizer
+from momentum_operator.difference import is_as_wanted
+from momentum_operator.facts import Facts
+from momentum_operator.fields import Problem
+from momentum_operator.observe import Observed, Other
+from momentum_operator.reading import read
+from momentum_operator.reasons import POD_REPLACED
+from momentum_operator.render import digest, render
+from momentum_operator.roster import Elder, Numbers, Roster, enrol
+from momentum_operator.settings import Settings
+from momentum_operator.spec import ClusterSpec
+from momentum_operator.status import tell
+from momentum_operator.view import agree
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One spec thought through: the nodes it means, the files it renders to, and whether it may run."""
+
+    raw: Mapping[str, Any]
+    spec: ClusterSpec
+    roster: Roster
+    files: Mapping[str, str]
+    verdict: Verdict
+
+
+def plan(observed: Observed, settings: Settings) -> list[Action]:
+    """What to do now for a cluster that is to stay, in this order."""
+    if not observed.has_finalizer:
+        return [SetFinalizer(True)]
+    candidate, problems = consider(observed.resource.get("spec") or {}, observed, settings)
+    running = candidate
+    if not settings.allowed(observed.who.namespace):  # nor have we any rights there
+        refused = Problem("metadata.namespace", f"{observed.who.namespace} is not in the chart's allowedAddresses")
+        return tell(observed, _facts(observed, None, (refused, *problems)))
+    if problems:
+        running, _ = consider(observed.accepted_spec, observed, settings) if observed.accepted_spec else (None, ())
+    if running is None:
+        return tell(observed, _facts(observed, None, problems))
+    if not settings.allowed(observed.who.namespace):
+        return tell(observed, _facts(observed, running, problems))
+    actions = _objects(observed, settings, running)
+    facts = _facts(observed, running, problems)
+    return [
+        *actions,
+        *_refresh(observed, running),
+        *_replace(observed, running, settings, facts),
+        *tell(observed, facts),
+    ]
+
+
+def consider(
+    raw: Mapping[str, Any], observed: Observed, settings: Settings
+) -> tuple[Candidate | None, tuple[Problem, ...]]:
+    """The candidate that a spec makes, if it can be thought through at all, and what speaks against it."""
+    spec, problems = read(raw)
+    if spec is None:
+        return None, problems
+    roster = _roster(observed, spec)
+    try:
+        files = render(spec, observed.who.uid, roster.members)
+    except RingError as error:
+        return None, (Problem("spec.bus", str(error)),)
+    verdict = judge(spec, files, _surroundings(observed, settings))
+    files["revision"] = digest(files)
+    return Candidate(raw, spec, roster, files, verdict), verdict.problems
+
+
+def _roster(observed: Observed, spec: ClusterSpec) -> Roster:
+    staying = frozenset(pod.node for pod in observed.pods if pod.node)
+    numbers = Numbers(observed.given_ids, observed.seen_ids)
+    return enrol(spec, observed.nodes, [_elder(other) for other in _elders(observed)], staying, numbers)
+
+
+def _elders(observed: Observed) -> list[Other]:
+    """Clusters that were there before this one: they keep what both want."""
+    created = observed.resource["metadata"].get("creationTimestamp", "")
+    mine = (created, f"{observed.who.namespace}/{observed.who.name}")
+    return [other for other in observed.others if (other.since, other.name) < mine]
+
+
+def _elder(other: Other) -> Elder:
+    spec, _ = read(other.spec)
+    if spec is None:
+        return Elder(other.name, ())
+    return Elder(other.name, spec.selector, tuple(str(vip.address) for vip in spec.vips))
+
+
+def _surroundings(observed: Observed, settings: Settings) -> Surroundings:
+    claimed = dict(observed.claimed)
+    for other in map(_elder, _elders(observed)):
+        claimed |= dict.fromkeys(other.addresses, other.name)
+    return Surroundings(
+        namespace=observed.who.namespace,
+        settings=settings,
+        node_addresses={str(ip_address(text)): node.name for node in observed.nodes for text in node.addresses},
+        claimed=claimed,
+        pod_networks=tuple(network for node in observed.nodes for network in node.pod_networks),
+    )
+
+
+def _objects(observed: Observed, settings: Settings, running: Candidate) -> list[Action]:
+    """What must exist, parents of mounts first; and DuraVIP objects of addresses that are no longer declared."""
+    who = observed.who
+    wanted = [
+        (objects.state_map(who, running.roster.ids or {}, running.raw), observed.state_map),
+        (objects.config_map(who, running.files), observed.config_map),
+        (objects.daemon_set(who, running.spec, settings, running.roster.kept_out), observed.daemon_set),
+    ]
+    wanted += [(objects.duravip(who, text), observed.duravips.get(text)) for text in running.verdict.addresses]
+    secrets = [IssueSecrets(observed.secrets_due)] if observed.secrets_due else []
+    gone = sorted(set(observed.duravips) - set(running.verdict.addresses))
+    return [
+        *secrets,
+        *(Apply(value) for value, live in wanted if not is_as_wanted(value, live)),
+        *(Delete("DuraVIP", names.duravip(who.name, address)) for address in gone),
+    ]
+
+
+def _refresh(observed: Observed, running: Candidate) -> list[Action]:
+    """Volumes lag by a minute and more; touching the pod makes the kubelet look at once."""
+    if observed.live_files != dict(running.files):
+        return []
+    mark = running.files["revision"][:16]
+    stale = [pod for pod in observed.pods if pod.configuration != mark and not pod.is_ending]
+    return [RefreshPod(pod.name, mark) for pod in sorted(stale, key=lambda pod: pod.name)]
+
+
+def _replace(observed: Observed, running: Candidate, settings: Settings, facts: Facts) -> list[Action]:
+    """One pod with an outdated template at a time: broken ones first, healthy ones only when all is well.
+
+    A deleted pod hands its addresses over before it ends, so nobody waits for them.
+    """
+    wanted = objects.daemon_set(observed.who, running.spec, settings, running.roster.kept_out)
+    if not is_as_wanted(wanted, observed.daemon_set) or any(pod.is_ending for pod in observed.pods):
+        return []
+    template = wanted["spec"]["template"]["metadata"]["annotations"][names.TEMPLATE_ANNOTATION]
+    outdated = sorted((pod for pod in observed.pods if pod.template != template), key=lambda pod: pod.name)
+    broken = [pod for pod in outdated if not pod.is_ready]
+    is_well = all(pod.is_ready for pod in observed.pods) and _is_whole(facts)
+    chosen = next(iter(broken or (outdated if is_well else [])), None)
+    if chosen is None:
+        return []
+    text = f"{chosen.name} on {chosen.node} is replaced by one of the current template ({len(outdated)} left)"
+    return [Delete("Pod", chosen.name), Emit(POD_REPLACED, text)]
+
+
+def _is_whole(facts: Facts) -> bool:
+    complete = all(facts.missing(member) is None for member in facts.members)
+    return complete and facts.view.is_shared and all(truth.is_served for truth in facts.truths)
+
+
+def _facts(observed: Observed, running: Candidate | None, problems: tuple[Problem, ...]) -> Facts:
+    facts = Facts(problems=problems, pods=observed.pods, reports=observed.reports, view=agree(observed.reports))
+    if running is None:
+        return facts
+    return replace(
+        facts,
+        roster=running.roster,
+        is_running_another=bool(problems) and bool(observed.pods),
+        revision=running.files["revision"],
+        networks=running.spec.networks,
+        addresses=running.verdict.addresses,
+        notices=running.verdict.notices,
+    )
