@@ -1,0 +1,62 @@
+"""When to announce which address: breadth first, at a bounded rate. Knows no packet and no socket.
+
+Each address at 0, 1, 2 and 10 s after it came (cluster §2.12), one announcement for every address before the second for
+any, at most 500 a second: switches throttle what comes faster, and then the one that mattered is lost (failover R15).
+"""
+
+import heapq
+from typing import Final
+
+DELAYS_S: Final = (0.0, 1.0, 2.0, 10.0)
+RATE: Final = 500.0
+BURST: Final = 500.0
+
+
+class Announcer:
+    """A schedule of announcements with one token bucket."""
+
+    def __init__(self, rate: float = RATE, burst: float = BURST) -> None:
+        self._rounds: list[list[tuple[float, bytes, int]]] = [[] for _ in DELAYS_S]
+        self._current: dict[bytes, int] = {}  # address → its latest series; an older one is void
+        self._series = 0
+        self._rate = rate
+        self._burst = burst
+        self._tokens = burst
+        self._filled = 0.0
+
+    def start(self, address: bytes, now: float) -> None:
+        """Announce `address` now and at the later times; a running series of it begins anew."""
+        self._series += 1
+        self._current[address] = self._series
+        for queue, delay in zip(self._rounds, DELAYS_S, strict=True):
+            heapq.heappush(queue, (now + delay, address, self._series))
+
+    def stop(self, address: bytes) -> None:
+        """The address is given up: nothing more of it goes out (failover R8)."""
+        self._current.pop(address, None)
+
+    def due(self, now: float, limit: int) -> list[bytes]:
+        """The addresses to announce now, at most `limit`, first rounds first."""
+        self._fill(now)
+        chosen: list[bytes] = []
+        for queue in self._rounds:
+            while self._prune(queue) and queue[0][0] <= now and self._tokens >= 1 and len(chosen) < limit:
+                chosen.append(heapq.heappop(queue)[1])
+                self._tokens -= 1
+        return chosen
+
+    def next_time(self, now: float) -> float | None:
+        """When to call `due` again; None = everything was said."""
+        first = min((queue[0][0] for queue in self._rounds if self._prune(queue)), default=None)
+        if first is None:
+            return None
+        return max(first, now + max(0.0, 1 - self._tokens) / self._rate)
+
+    def _prune(self, queue: list[tuple[float, bytes, int]]) -> bool:
+        while queue and self._current.get(queue[0][1]) != queue[0][2]:
+            heapq.heappop(queue)
+        return bool(queue)
+
+    def _fill(self, now: float) -> None:
+        self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate)
+        self._filled = now

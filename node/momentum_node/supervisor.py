@@ -1,0 +1,317 @@
+"""The first process of the `node` container: the only one with privileges, and the one that sees the core die.
+
+    core ──records──▶ supervisor ──netlink, ARP/NA, binds──▶ kernel          (duravip/records.py, duravip/executor.py)
+
+It removes every address when the core ends, when nothing is heard from the core for a second (then it kills it, so that
+the other nodes see it go), and when its own clock shows that it was stopped: kernel lifetimes may have run out, so what
+we hold may be somebody else's. Then it starts the core again. It parses fixed-size records, netlink, ARP and neighbour
+advertisements, and nothing else: one thread, one poll(2) loop, no call that waits for another process.
+"""
+
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from momentum_node.clock import monotonic, timestamp
+from momentum_node.duravip.executor import Executor
+from momentum_node.duravip.journal import PlumbJournal
+from momentum_node.duravip.leases import LateRenewal
+from momentum_node.duravip.records import Kind, Record, receive_record, send_record
+from momentum_node.errors import DriverError, ProtocolError
+
+STALL_S: Final = 1.0
+"""Nothing heard from the core for so long: its loop stands still (it says something every 100 ms)."""
+START_S: Final = 30.0
+"""How long a new core may take until it says its first word; it holds nothing until then."""
+STOP_S: Final = 30.0
+"""How long the core may take to hand its addresses over after SIGTERM (cluster §2.13)."""
+TICK_S: Final = 0.1
+BATCH: Final = 256
+OUTBOX_LIMIT: Final = 65_536
+BACKOFF_S: Final = (0.1, 5.0)
+STEADY_S: Final = 10.0
+"""A core that ran for so long is started again at once."""
+
+
+class Core:
+    """One run of the core process, and our end of its socket."""
+
+    def __init__(self, command: Sequence[str], now: float) -> None:
+        self.sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for end in (self.sock, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        self.sock.setblocking(False)
+        theirs.set_inheritable(True)
+        environment = {**os.environ, "MOMENTUM_SUPERVISOR_FD": str(theirs.fileno())}
+        self.pid = os.posix_spawnp(
+            command[0],
+            list(command),
+            environment,
+            setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGPIPE],
+            setsigmask=[],
+        )
+        theirs.close()
+        self.started = now
+        self.heard = now
+        self.has_spoken = False
+        self.is_open = True
+
+    def is_stalled(self, now: float) -> bool:
+        """It should have said something by now."""
+        return now - self.heard > (STALL_S if self.has_spoken else START_S)
+
+    def read(self, now: float) -> list[Record]:
+        """What it asks for, at most one batch. Raises `EOFError` when it closed its end, `ProtocolError`."""
+        records: list[Record] = []
+        with suppress(BlockingIOError):
+            while len(records) < BATCH:
+                received = receive_record(self.sock)
+                if received is None:
+                    raise EOFError
+                record, descriptor = received
+                if descriptor is not None:
+                    os.close(descriptor)
+                    raise ProtocolError("the core sends no descriptors")
+                records.append(record)
+        if records:
+            self.heard, self.has_spoken = now, True
+        return records
+
+
+class Supervisor:
+    """The loop. `command` starts a core; `alive` is touched each second, None = is not."""
+
+    def __init__(
+        self, command: Sequence[str], executor: Executor, alive: Path | None, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._command = command
+        self._executor = executor
+        self._alive = alive
+        self._clock = clock
+        self._poll = select.poll()
+        self._wake, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+            signal.signal(number, self._on_signal)
+        for descriptor in (self._wake, *executor.filenos()):
+            self._poll.register(descriptor, select.POLLIN)
+        self._core: Core | None = None
+        self._start_at = 0.0
+        self._backoff = BACKOFF_S[0]
+        self._stop_by: float | None = None
+        self._code: int | None = None
+        self._touched = 0.0
+
+    def run(self) -> int:
+        """Until SIGTERM and the end of the core; its exit code, or 1 when it had to be killed."""
+        removed = self._executor.clean()
+        if removed:
+            _say("warning", "removed addresses that an earlier run left", count=removed)
+        looked = self._clock()
+        while self._code is None:
+            now = self._sleep()
+            late = now - looked > self._executor.leases.patience_s
+            looked = now
+            if late:
+                self._isolate("this process was stopped, or starved of the processor")
+            self._pass(now)
+            if self._clock() - now > self._executor.leases.patience_s:
+                self._isolate("this process was stopped while it asked the kernel")
+                looked = self._clock()
+        self._executor.give_up_all()
+        self._executor.listeners.close_all()
+        return self._code
+
+    # -- one turn --------------------------------------------------------------------------------
+
+    def _sleep(self) -> float:
+        now = self._clock()
+        due = self._executor.next_time(now)
+        wait = TICK_S if due is None else min(TICK_S, max(0.0, due - now))
+        if self._core is None:
+            wait = min(wait, max(0.0, self._start_at - now))
+        elif self._core.is_open:
+            wants = select.POLLIN | (select.POLLOUT if self._executor.outbox else 0)
+            self._poll.register(self._core.sock, wants)
+        self._poll.poll(wait * 1000)
+        with suppress(BlockingIOError):
+            os.read(self._wake, 512)
+        return self._clock()
+
+    def _pass(self, now: float) -> None:
+        self._reap(now)
+        self._listen_to_core(now)
+        self._executor.hear()
+        self._renew(now)
+        self._executor.tick(self._clock())
+        self._answer()
+        self._keep_core(now)
+        self._touch(now)
+
+    def _reap(self, now: float) -> None:
+        """Collect ended children: as process 1 of a container, orphans of others too."""
+        with suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if not pid:
+                    return
+                if self._core is not None and pid == self._core.pid:
+                    self._core_ended(os.waitstatus_to_exitcode(status), now)
+
+    def _listen_to_core(self, now: float) -> None:
+        if self._core is None or not self._core.is_open:
+            return
+        try:
+            self._executor.execute(r for r in self._core.read(now) if r.kind is not Kind.HEARTBEAT)
+        except (EOFError, OSError):
+            self._hang_up()
+        except ProtocolError as error:
+            self._kill(str(error))
+
+    def _renew(self, now: float) -> None:
+        """Renewal is a proof of life passed on: without word from the core there is none to pass."""
+        if self._core is None or not self._core.is_open or self._core.is_stalled(now):
+            return
+        try:
+            self._executor.renew(now)
+        except LateRenewal:
+            self._isolate("a renewal came too late")
+
+    def _answer(self) -> None:
+        outbox = self._executor.outbox
+        if self._core is None or not self._core.is_open:
+            return
+        try:
+            while outbox:
+                record, descriptor = outbox[0]
+                send_record(self._core.sock, record, descriptor)
+                outbox.popleft()
+                if descriptor is not None:
+                    os.close(descriptor)
+        except BlockingIOError:
+            if len(outbox) > OUTBOX_LIMIT:
+                self._kill("it does not read its answers")
+        except OSError:
+            self._hang_up()
+
+    def _keep_core(self, now: float) -> None:
+        if self._core is None:
+            if self._stop_by is not None:
+                self._code = 0 if self._code is None else self._code
+            elif now >= self._start_at:
+                self._start(now)
+        elif self._stop_by is not None and now > self._stop_by:
+            self._code = 1
+            self._kill(f"it did not end within {STOP_S:.0f} s")
+        elif self._core.is_stalled(now):
+            self._kill(f"nothing was heard from it for {now - self._core.heard:.2f} s")
+        elif now - self._core.started > START_S:
+            self._executor.listeners.close_unclaimed()
+
+    # -- the core's life -------------------------------------------------------------------------
+
+    def _start(self, now: float) -> None:
+        try:
+            self._core = Core(self._command, now)
+        except OSError as error:
+            _say("error", "the core cannot be started", command=self._command[0], error=error)
+            self._delay_start(now)
+            return
+        self._executor.greet()
+        _say("info", "core started", pid=self._core.pid)
+
+    def _kill(self, reason: str) -> None:
+        """Addresses first: killing takes no time, but what follows it may."""
+        if self._core is None:
+            return
+        removed = self._executor.give_up_all()
+        with suppress(ProcessLookupError):
+            os.kill(self._core.pid, signal.SIGKILL)
+        _say("error", "core killed", pid=self._core.pid, reason=reason, removed=removed)
+        self._forget(self._clock())
+
+    def _hang_up(self) -> None:
+        """The core is ending, or has: nothing waits for its last breath, but it may still draw it."""
+        if self._core is None:
+            return
+        self._executor.give_up_all()
+        self._poll.unregister(self._core.sock)
+        self._core.is_open = False
+
+    def _core_ended(self, code: int, now: float) -> None:
+        began = self._clock()
+        removed = self._executor.give_up_all()
+        took_ms = (self._clock() - began) * 1000
+        _say("info" if code == 0 else "error", "core ended", code=code, removed=removed, ms=f"{took_ms:.1f}")
+        self._forget(now)
+        if self._stop_by is not None:
+            self._code = max(code, 0)
+
+    def _forget(self, now: float) -> None:
+        assert self._core is not None  # noqa: S101 - both callers looked
+        if self._core.is_open:
+            self._poll.unregister(self._core.sock)
+        self._core.sock.close()
+        if now - self._core.started > STEADY_S:
+            self._backoff = BACKOFF_S[0]
+        self._core = None
+        self._delay_start(now)
+
+    def _delay_start(self, now: float) -> None:
+        self._start_at = now + self._backoff
+        self._backoff = min(self._backoff * 2, BACKOFF_S[1])
+
+    def _isolate(self, reason: str) -> None:
+        _say("error", "every address was given up", reason=reason, count=len(self._executor.leases))
+        self._executor.isolate()
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        if number == signal.SIGCHLD or self._stop_by is not None:
+            return
+        self._stop_by = self._clock() + STOP_S
+        if self._core is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._core.pid, signal.SIGTERM)
+
+    def _touch(self, now: float) -> None:
+        if self._alive is not None and now - self._touched >= 1:
+            self._touched = now
+            with suppress(OSError):
+                self._alive.touch()
+
+
+def run(command: Sequence[str]) -> int:
+    """The process: `command` starts the core. Environment: MOMENTUM_RUN (default /run/momentum/node)."""
+    directory = Path(os.environ.get("MOMENTUM_RUN", "/run/momentum/node"))
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        executor = Executor(PlumbJournal(directory / "plumbed"), monotonic)
+        return Supervisor(command, executor, directory / "alive").run()
+    except (OSError, DriverError) as error:
+        _say("error", "the supervisor cannot work: it needs NET_ADMIN, NET_RAW and a place to write", error=error)
+        return 1
+
+
+def _say(level: str, event: str, **fields: object) -> None:
+    """One log line. Dropped when nobody reads: a full pipe must not stop the process that renews the leases."""
+    pairs = {"timestamp": timestamp(), "level": level, "process": "supervisor", "event": event, **fields}
+    line = " ".join(f"{key}={_quoted(str(value))}" for key, value in pairs.items())
+    ready = select.poll()
+    ready.register(sys.stderr.fileno(), select.POLLOUT)
+    if ready.poll(0):
+        with suppress(OSError):
+            os.write(sys.stderr.fileno(), line.encode() + b"\n")
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if " " in text or not text else text
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))
