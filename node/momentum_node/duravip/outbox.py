@@ -1,0 +1,39 @@
+"""What this process sends: numbers, bytes, and how much of it has come back.
+
+Only what was delivered to ourselves is known to be delivered to the others of the view, and in which place (S3).
+"""
+
+from momentum_node.duravip.fragments import split
+from momentum_node.duravip.messages import Message, encode
+from momentum_node.duravip.vip import Multicast
+
+
+class Outbox:
+    """Messages of one run of the process, numbered from 1."""
+
+    def __init__(self, incarnation: int) -> None:
+        self._incarnation = incarnation
+        self._queued: list[Multicast] = []
+        self.sent = 0
+        self.delivered = 0
+
+    def send(self, message: Message) -> int:
+        """Queue it. Returns its number."""
+        self.sent += 1
+        data = encode(message, self._incarnation, self.sent)
+        self._queued += [Multicast(piece) for piece in split(data, self._incarnation, self.sent)]
+        return self.sent
+
+    def came_back(self, sequence: int) -> None:
+        """Our message of that number was delivered; older ones were, or never will be (an incomplete one)."""
+        self.delivered = max(self.delivered, sequence)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Everything sent has come back."""
+        return self.delivered == self.sent
+
+    def take(self) -> list[Multicast]:
+        """What to hand to the bus, once."""
+        queued, self._queued = self._queued, []
+        return queued
