@@ -1,11 +1,13 @@
 """The test cluster by hand:
 
 python -m tests.cluster prepare        packages, binaries and images; slow the first time only
-python -m tests.cluster up             makes the cluster and says where its kubeconfig is
-python -m tests.cluster images         builds the images and gives them to the running cluster
+python -m tests.cluster images         builds the images and says where they are
+python -m tests.cluster up             makes the cluster, or gives the one that is up the images of now
 python -m tests.cluster kubectl …      kubectl with that kubeconfig; `helm …` likewise
 python -m tests.cluster clients …      a command on the client host; `node n1 …` in a node's network
 python -m tests.cluster down           leaves no process, namespace, mount or file
+
+A cluster made by `up` is kept: tests use it and leave it running, until `down`.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import sys
 from tests.cluster import binaries
 from tests.cluster.errors import ClusterError
 from tests.cluster.hermetic import HermeticCluster
+from tests.cluster.images import project_images
 
 
 def main(arguments: list[str]) -> int:
@@ -26,11 +29,11 @@ def main(arguments: list[str]) -> int:
             cluster.prepare()
         case ["up"]:
             cluster.up()
+            cluster.keep()
             print(f"export KUBECONFIG={cluster.kubeconfig}")
         case ["images"]:
-            cluster.refresh_images()
-            for target in ("momentum-operator", "momentum-node"):
-                print(cluster.image(target))
+            for image in project_images().values():
+                print(image.reference, image.archive)
         case ["down"]:
             cluster.down()
         case ["kubectl", *rest]:

@@ -13,10 +13,12 @@ from pathlib import Path
 from tests.cluster.commands import tool
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import TARGETS, source_digest
-from tests.cluster.paths import SOURCE
+from tests.cluster.paths import SOURCE, cache_dir
 from tests.cluster.processes import Process
 from tests.cluster.progress import say
 from tests.cluster.provider import Fault, Node
+
+_KIND_NAME = "momentum-test"
 
 
 class KubeconfigCluster:
@@ -53,6 +55,9 @@ class KubeconfigCluster:
             if shutil.which(program) is None:
                 raise ClusterError(f"{program} is not installed; it is needed for MOMENTUM_TEST_CLUSTER={self.name}")
         self.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s", timeout_s=130)
+
+    def release(self) -> None:
+        """Nothing: the cluster is not ours."""
 
     def down(self) -> None:
         """Nothing: the cluster is not ours."""
@@ -106,21 +111,41 @@ class KubeconfigCluster:
 
 
 class KindCluster(KubeconfigCluster):
-    """kind on this machine: nodes are containers, and the host itself is a client on their network."""
+    """kind on this machine: nodes are containers, and the host itself is a client on their network.
+
+    The cluster is called momentum-test and made when it is not there; `release` leaves it, `down` deletes it.
+    """
 
     name = "kind"
     faults = frozenset({Fault.KILL_PROCESS, Fault.ENTER_NODE, Fault.CLIENT_HOST})
 
+    @property
+    def kubeconfig(self) -> Path:
+        return cache_dir() / "kind.kubeconfig"
+
     def up(self) -> None:
-        super().up()
         for program in ("kind", "docker"):
             if shutil.which(program) is None:
                 raise ClusterError(f"{program} is not installed; it is needed for MOMENTUM_TEST_CLUSTER=kind")
+        if _KIND_NAME not in _run("kind", "get", "clusters").split():
+            self._create()
+        super().up()
         for target in TARGETS:
             say(f"building {target} and loading it into kind")
             reference = self.image(target)
             _run("docker", "build", "-q", "--target", target, "-t", reference, str(SOURCE))
-            _run("kind", "load", "docker-image", reference, "--name", self._cluster_name())
+            _run("kind", "load", "docker-image", reference, "--name", _KIND_NAME)
+
+    def _create(self) -> None:
+        say("making a kind cluster of three workers")
+        roles = "".join(f"- role: {role}\n" for role in ("control-plane", "worker", "worker", "worker"))
+        recipe = cache_dir() / "kind.yaml"
+        recipe.write_text(f"kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes:\n{roles}")
+        made = ["--config", str(recipe), "--kubeconfig", str(self.kubeconfig), "--wait", "120s"]
+        _run("kind", "create", "cluster", "--name", _KIND_NAME, *made)
+
+    def down(self) -> None:
+        _run("kind", "delete", "cluster", "--name", _KIND_NAME, "--kubeconfig", str(self.kubeconfig))
 
     def image(self, target: str) -> str:
         return f"localhost/{target}:{source_digest()}"
@@ -152,9 +177,6 @@ class KindCluster(KubeconfigCluster):
 
     def kill(self, node_name: str, pid: int) -> None:
         _run("docker", "exec", node_name, "kill", "-9", str(pid))
-
-    def _cluster_name(self) -> str:
-        return self.nodes()[0].name.rsplit("-worker", 1)[0]
 
 
 def _internal_ip(item: dict[str, dict[str, list[dict[str, str]]]]) -> str:

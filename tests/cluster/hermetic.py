@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.cluster import binaries, controlplane, network, node, processes
 from tests.cluster.commands import tool
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import Image, pause_image, project_images
 from tests.cluster.packages import install_packages
-from tests.cluster.paths import remove_tree, run_dir
+from tests.cluster.paths import cache_dir, remove_tree, run_dir
 from tests.cluster.processes import Process
 from tests.cluster.progress import say
 from tests.cluster.provider import Fault, Node
@@ -32,6 +33,7 @@ class HermeticCluster:
 
     def __init__(self) -> None:
         self._project_images: dict[str, Image] = {}
+        self._in_use: IO[str] | None = None
 
     @property
     def kubeconfig(self) -> Path:
@@ -48,10 +50,15 @@ class HermeticCluster:
 
     def up(self) -> None:
         self.prepare()
-        if self.is_up():
-            say("the cluster is up already")
-            return
-        self.down()
+        self._lock()
+        if self._is_kept() and self._answers():
+            say("a cluster is kept here: using it")
+            self._give_images()
+        else:
+            self.down()
+            self._make()
+
+    def _make(self) -> None:
         began = time.monotonic()
         images = self._images()
         store, pause = image_store(images), pause_image().reference
@@ -64,6 +71,7 @@ class HermeticCluster:
         for machine in network.NODES:
             node.start_node(machine, store, pause)
         self._wait_for_nodes()
+        (run_dir() / "images").write_text("\n".join(image.reference for image in images))
         say(f"the cluster is ready after {time.monotonic() - began:.1f} s; kubeconfig: {self.kubeconfig}")
 
     def _wait_for_nodes(self, seconds: float = 90) -> None:
@@ -81,8 +89,7 @@ class HermeticCluster:
         ready = [item for item in items if _is_ready(item) and not item["spec"].get("taints")]
         return len(ready) == len(network.NODES)
 
-    def is_up(self) -> bool:
-        """Whether a cluster of this machine answers, with the images that belong to the sources of now."""
+    def _answers(self) -> bool:
         if not self.kubeconfig.exists() or len(network.namespaces()) != len(network.MACHINES) + 1:
             return False
         try:
@@ -91,13 +98,42 @@ class HermeticCluster:
             return False
         return self._nodes_are_ready()
 
-    def refresh_images(self) -> None:
+    def _give_images(self) -> None:
         """Gives the nodes of a running cluster the images of the sources of now."""
+        given = run_dir() / "images"
+        there = given.read_text().split() if given.exists() else []
         for image in self._built().values():
-            for machine in network.NODES:
-                node.import_image(machine, image.archive)
+            if image.reference not in there:
+                for machine in network.NODES:
+                    node.import_image(machine, image.archive)
+        given.write_text("\n".join([*there, *(image.reference for image in self._built().values())]))
+
+    def keep(self) -> None:
+        """From now on `up` uses this cluster and `release` leaves it, until `down`."""
+        (run_dir() / "kept").touch()
+
+    def _is_kept(self) -> bool:
+        return (run_dir() / "kept").exists()
+
+    def _lock(self) -> None:
+        """One process at a time uses the cluster of a machine; the others wait."""
+        if self._in_use is None:
+            self._in_use = (cache_dir() / "cluster.lock").open("w")
+            try:
+                fcntl.flock(self._in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say("another process uses the test cluster of this machine: waiting for it")
+                fcntl.flock(self._in_use, fcntl.LOCK_EX)
+
+    def release(self) -> None:
+        if not self._is_kept():
+            self.down()
+        if self._in_use is not None:
+            self._in_use.close()
+            self._in_use = None
 
     def down(self) -> None:
+        self._lock()
         processes.end_everything()
         network.remove_network()
         node.remove_made_folders()

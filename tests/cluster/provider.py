@@ -56,8 +56,11 @@ class ClusterProvider(Protocol):
     def up(self) -> None:
         """Makes the cluster and waits until every node is Ready; quick when it is up already."""
 
+    def release(self) -> None:
+        """Ends the use that began with `up`: what `up` made is removed, what was there before stays."""
+
     def down(self) -> None:
-        """Leaves nothing behind of what `up` made; harmless when nothing is there."""
+        """Removes the cluster and leaves nothing of it behind; harmless when nothing is there."""
 
     def nodes(self) -> tuple[Node, ...]: ...
 

@@ -1,11 +1,11 @@
 """The cluster of the Kubernetes stories: made once for all of them, removed at the end.
 
-MOMENTUM_TEST_CLUSTER chooses it (tests/cluster/provider.py); MOMENTUM_TEST_KEEP=1 leaves it running for a look.
+MOMENTUM_TEST_CLUSTER chooses it (tests/cluster/provider.py). One made before by `python -m tests.cluster up` is used
+and left running, for a look at what a story did.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -24,10 +24,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def cluster() -> Iterator[ClusterProvider]:
     """A running Kubernetes with the project's images on three nodes."""
     provider = chosen_provider()
-    provider.up()
-    yield provider
-    if os.environ.get("MOMENTUM_TEST_KEEP") != "1":
-        provider.down()
+    try:
+        provider.up()
+        yield provider
+    finally:
+        provider.release()
 
 
 @pytest.fixture(autouse=True)

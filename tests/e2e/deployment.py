@@ -41,8 +41,9 @@ def resource(cluster: ClusterProvider, vips: Mapping[str, str]) -> dict[str, Any
 
 
 def install_chart(cluster: ClusterProvider) -> None:
-    """`helm install` with the images of this work tree; the operator is Ready when it returns."""
-    cluster.kubectl("create", "namespace", NAMESPACE)
+    """Installs the chart with the images of this work tree, or upgrades it; the operator is Ready when it returns."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(namespace))
     values = {
         "operator": {"image": _image(cluster.image("momentum-operator"))},
         "node": {"image": _image(cluster.image("momentum-node"))},
@@ -50,7 +51,7 @@ def install_chart(cluster: ClusterProvider) -> None:
     }
     options = ["--namespace", RELEASE_NAMESPACE, "--create-namespace", "--wait", "--timeout", "120s"]
     settings = [option for key, value in values.items() for option in ("--set-json", f"{key}={json.dumps(value)}")]
-    cluster.helm("install", RELEASE, str(CHART), *options, *settings)
+    cluster.helm("upgrade", "--install", RELEASE, str(CHART), *options, *settings)
 
 
 def _image(reference: str) -> dict[str, str]:
