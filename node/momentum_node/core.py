@@ -9,30 +9,30 @@ import contextlib
 import os
 import secrets
 import signal
-import socket
 from collections.abc import Coroutine
 from functools import partial
 
 import uvloop
 
-from momentum_node import generation, log, nodelist, settings, worker_link
+from momentum_node import generation, log, nodelist, settings
 from momentum_node.bus.contract import Bus, Member
 from momentum_node.bus.engine import open_bus
 from momentum_node.clock import monotonic
-from momentum_node.config.model import Address, Cluster, Listener, NodeConfiguration
+from momentum_node.config.model import Address, Cluster, NodeConfiguration
 from momentum_node.duravip.actuator import Actuator, VipPlan
 from momentum_node.duravip.driver import Driver
 from momentum_node.duravip.link import SupervisorEvent, SupervisorLink, connect_supervisor
 from momentum_node.duravip.machine import DuraVip
 from momentum_node.duravip.vip import Identity, Policy, definitions
 from momentum_node.errors import ConfigurationError, DriverError
+from momentum_node.plainlisteners import PlainListeners
+from momentum_node.privileges import drop_privileges
 from momentum_node.reporting import Reporting
 from momentum_node.status.board import Board
 from momentum_node.workers import Workers
 
 BEAT_S = 0.1
 WATCH_S = 1.0
-REOPEN_S = 5.0  # mta §2, life cycle 1: retry of a listener that could not be bound
 
 
 class Core:
@@ -59,45 +59,61 @@ class Core:
         uids = frozenset({os.getuid()})
         self.workers = Workers(self.node_name, myself.node_id, uids | {settings.MAIL_UID}, self._usability_changed)
         self.driver = Driver(self._bus, self._machine, self._changed)
-        self.actuator = Actuator(link, self.workers, self._plans(), self.driver, monotonic)
+        self.actuator = Actuator(
+            link,
+            self.workers,
+            self._plans(),
+            self.driver,
+            monotonic,
+            check_interval_s=self._cluster.if_check_interval_s,
+            lease_s=self._cluster.duravip_addr_lifetime_s,
+        )
         self.driver.actuator = self.actuator
+        self.plain = PlainListeners(link, self.workers)
         self.reporting = Reporting(self)
         self.board = Board(self.reporting.build, uids | {settings.SERVICES_UID})
         self._usable: frozenset[Address] | None = None
         self._down: set[str] = set()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._stop = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
         self.link.on_event = self._on_supervisor
 
     # -- life ------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Until SIGTERM: then hand over, leave, end."""
-        stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         for notice in self.configuration.notices:
             log.logger().info("notice", text=notice)
         self._spawn(self._beat())
+        await self._set_lifetime()
         self.workers.listen(self.settings.worker_socket)
         await self.board.listen(self.settings.status_socket)
-        await self._open_plain_listeners()
+        await self.plain.open(self.configuration.listeners)
         self._spawn(self._watch())
+        self._spawn(self.plain.keep_trying(lambda: self.configuration.listeners))
         membership = asyncio.create_task(self.driver.run(self._cluster.cluster_group))
-        await asyncio.wait({membership, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({membership, asyncio.create_task(self._stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        if membership.done():
+            membership.result()  # a defect: die, and the supervisor removes what we held
         await self.driver.drain()
         await membership
         await self._close()
 
     async def _close(self) -> None:
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self.workers.close()
         self.board.close()
         self.link.close()
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
-        self._tasks.append(asyncio.create_task(work))
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _beat(self) -> None:
         """Prove to the supervisor that this loop runs; see whether the workers do."""
@@ -138,9 +154,14 @@ class Core:
         self.actuator.set_plans(self._plans())
         declared = definitions(self.configuration.vips, self.node_name)
         self.driver.tell(lambda machine, now: machine.on_definitions(declared, self._policy(), now))
-        await self._open_plain_listeners()
+        await self._set_lifetime()
+        await self.plain.open(self.configuration.listeners)
         self.workers.reload(self.configuration.digest)
         self._usability_changed()
+
+    async def _set_lifetime(self) -> None:
+        seconds = self._cluster.duravip_addr_lifetime_s
+        await self.link.set_lifetime(None if seconds is None else int(seconds))
 
     def _plans(self) -> dict[Address, VipPlan]:
         """How each address is plumbed here: interface, mask, lease, and the ports it listens on."""
@@ -185,7 +206,7 @@ class Core:
         """Tell the machine which addresses can be served: their link is up, and a mail worker accepts."""
         usable = frozenset(
             address
-            for address, plan in self._plans_cached().items()
+            for address, plan in self.actuator.plans.items()
             if plan.interface not in self._down and self.workers.are_accepting()
         )
         if self.driver.machine is not None and usable != self._usable:
@@ -196,44 +217,19 @@ class Core:
             self.driver.tell(lambda machine, now: machine.on_usable(usable, reason, now))
         self._changed()
 
-    def _plans_cached(self) -> dict[Address, VipPlan]:
-        return dict(self.actuator.plans)
-
     def _on_supervisor(self, event: SupervisorEvent) -> None:
-        log.logger().info("supervisor", said=type(event).__name__, detail=str(event))
+        log.logger().info("supervisor", said=event.kind, interface=event.interface, address=str(event.address or ""))
+        self.actuator.on_event(event)
         match event.kind:
             case "isolated":
                 self.driver.isolate(event.detail)
+            case "gone":
+                self._stop.set()
             case "link-down":
                 self._down.add(event.interface)
             case "link-up":
                 self._down.discard(event.interface)
         self._usability_changed()
-
-    # -- plain listeners -------------------------------------------------------------------------
-
-    async def _open_plain_listeners(self) -> None:
-        """Open what is not a DuraVIP. A privileged bind that fails is retried: one configuration serves all nodes."""
-        for listener in self.configuration.listeners:
-            if listener.duravip or not listener.enabled:
-                continue
-            if not self.workers.has(_text(listener.address), listener.port):
-                await self._open(listener)
-
-    async def _open(self, listener: Listener) -> None:
-        endpoint = f"{_text(listener.address) or '*'}:{listener.port}"
-        if listener.address is not None and not _is_local(listener.address):
-            log.logger().info("notice", text=f"{endpoint} is not on this host: its listener waits for the address")
-        try:
-            sock = await self.link.open_listener(listener.address, listener.port, listener.backlog)
-        except DriverError as error:
-            log.logger().warning("a listener cannot be opened; it is tried again", endpoint=endpoint, error=str(error))
-            asyncio.get_running_loop().call_later(REOPEN_S, self._retry_listeners)
-            return
-        self.workers.open(worker_link.Listen(_text(listener.address), listener.port, duravip=False), sock)
-
-    def _retry_listeners(self) -> None:
-        self._spawn(self._open_plain_listeners())
 
     def _changed(self) -> None:
         self.board.changed()
@@ -248,24 +244,10 @@ def _ports(configuration: NodeConfiguration, address: Address) -> list[tuple[int
     ]
 
 
-def _text(address: Address | None) -> str:
-    return "" if address is None else str(address)
-
-
-def _is_local(address: Address) -> bool:
-    """Whether the kernel lets us use the address as a source now."""
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((str(address), 0))
-        except OSError:
-            return False
-    return True
-
-
 def run() -> int:
     """The process `momentum-node core`: exit code 0 after a graceful stop, 1 when it cannot start."""
     log.configure("core")
+    drop_privileges()
     own = settings.from_environment(os.environ)
     try:
         uvloop.run(_run(own))

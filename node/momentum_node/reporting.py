@@ -39,8 +39,8 @@ class Reporting:
             quorate=is_quorate,
             quorum=f"{have}/{of}",
             members=[
-                MemberReport(name=m.name, nodeId=m.node_id, mature=m.mature, draining=m.draining)
-                for m in (machine.members() if machine else ())
+                MemberReport(name=name, nodeId=node_id, mature=mature, draining=draining)
+                for name, node_id, mature, draining in (machine.members() if machine else ())
             ],
             vips=[self._vip(placement) for placement in (machine.placements() if machine else ())],
             configuration=self._configuration(),

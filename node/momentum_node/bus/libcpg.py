@@ -178,7 +178,7 @@ class Cpg:
     def _on_deliver(self, _handle: int, _group: Any, node_id: int, pid: int, data: Any, size: int) -> None:
         self._came.append(Message(Member(node_id, pid), bytes(self._ffi.buffer(data, size))))
 
-    def _on_confchg(  # noqa: PLR0917 - the signature is the library's
+    def _on_confchg(
         self, _handle: int, _group: Any, members: Any, count: int, left: Any, left_count: int, joined: Any, new: int
     ) -> None:
         listed = tuple(member for member, _ in _addresses(members, count))

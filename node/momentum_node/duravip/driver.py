@@ -1,6 +1,6 @@
 """Joins one membership of the bus to the DuraVIP machine and the actuator; decides nothing.
 
-    bus events, timer, actuator's feedback  →  machine  →  effects  →  bus (Multicast), actuator (Plumb, Unplumb)
+    bus events, timer, actuator's feedback  →  machine  →  effects  →  bus (Multicast), actuator (the rest)
 
 When the bus is lost, or the supervisor says that our leases may have run out, everything is unplumbed first and the
 node joins again with an empty machine (ISOLATED): who cannot prove membership lets go.
@@ -15,7 +15,7 @@ from momentum_node.clock import monotonic
 from momentum_node.config.model import Address
 from momentum_node.duravip.actuator import Actuator
 from momentum_node.duravip.machine import DuraVip
-from momentum_node.duravip.vip import Multicast
+from momentum_node.duravip.vip import Effect, Multicast
 from momentum_node.errors import BusError
 from momentum_node.log import logger
 
@@ -48,11 +48,11 @@ class Driver:
 
     async def run(self, group: str) -> None:
         """Join `group`, again and again, until `drain` is done."""
-        while not self._stopping:
+        while True:
             self._enter("JOINING")
             reason = await self._membership(group)
             if self._stopping:
-                break
+                return
             logger().error("isolated: every address is given up", reason=reason)
             self._enter("ISOLATED")
             await self._flush()
@@ -156,13 +156,13 @@ class Driver:
         self._rearm()
         self._on_change()
 
-    def _perform(self, effect: object) -> None:
+    def _perform(self, effect: Effect) -> None:
         assert self._bus is not None  # noqa: S101 - a machine exists only with its bus
         assert self.actuator is not None  # noqa: S101 - set by the composition root before run()
         if isinstance(effect, Multicast):
             self._bus.send(effect.data)
         else:
-            self.actuator.perform(effect)  # type: ignore[arg-type]
+            self.actuator.perform(effect)
 
     def _rearm(self) -> None:
         if self._timer is not None:
