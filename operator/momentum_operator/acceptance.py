@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
 from momentum_node.config.loading import ConfigurationInvalid, load
-
 from momentum_node.config.model import NodeConfiguration, Place
 from momentum_node.errors import ConfigurationError
 from momentum_operator.fields import Address, Network, Problem
@@ -45,7 +44,7 @@ class Verdict:
 def judge(spec: ClusterSpec, files: Mapping[str, str], around: Surroundings) -> Verdict:
     """Reads `files` as a node would and checks every address that they declare."""
     try:
-        loaded = load(MAIN_FILE, _reader(files))
+        loaded = load(MAIN_FILE, _reader(files), contained=True)
     except ConfigurationInvalid as error:
         return Verdict(tuple(Problem(_path(spec, m.place), f"{m.text} [{m.code}]") for m in error.messages))
     except ConfigurationError as error:

@@ -29,9 +29,11 @@ def plan_deletion(observed: Observed, settings: Settings) -> list[Action]:
     if observed.pods and not is_late:
         return _tell(observed)
     left = sorted({pod.node for pod in observed.pods})
-    purge = _purge(observed, spec, settings) if spec and spec.deletion_policy == "Purge" and not is_late else []
-    if purge:
-        return purge
+    if spec and spec.deletion_policy == "Purge" and not is_late:
+        jobs = _jobs(observed, spec, settings)
+        missing = [job for job in jobs if job["metadata"]["name"] not in observed.jobs]
+        if missing or not all(_has_ended(observed, job["metadata"]["name"]) for job in jobs):
+            return [*map(Apply, missing), *_tell(observed)]
     events = [Emit(NODES_LEFT_BEHIND, _behind(left, timeout_s), is_warning=True)] if left else []
     return [*events, SetFinalizer(False)]
 
@@ -48,15 +50,11 @@ def _behind(left: list[str], timeout_s: int) -> str:
     )
 
 
-def _purge(observed: Observed, spec: ClusterSpec, settings: Settings) -> list[Action]:
-    """Jobs that remove spool and logs; nothing when all have ended."""
-    wanted = [
+def _jobs(observed: Observed, spec: ClusterSpec, settings: Settings) -> list[objects.Object]:
+    """The jobs that remove spool and logs, one for each node."""
+    return [
         objects.purge_job(observed.who, node.name, settings) for node in observed.nodes if spec.selects(node.labels)
     ]
-    missing = [job for job in wanted if job["metadata"]["name"] not in observed.jobs]
-    if missing:
-        return [Apply(job) for job in missing]
-    return _tell(observed) if any(not _has_ended(observed, job["metadata"]["name"]) for job in wanted) else []
 
 
 def _has_ended(observed: Observed, name: str) -> bool:

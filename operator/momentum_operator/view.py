@@ -61,16 +61,16 @@ def agree(reports: Mapping[str, Report]) -> ClusterView:
 
 
 def _speakers(reports: Mapping[str, Report]) -> list[str]:
-    """The nodes whose view counts, sorted: the one with most of its members behind it, then quorate, then larger."""
+    """The nodes whose view counts, sorted: a quorate one, then that with most of its members behind it."""
     behind: dict[tuple[str, ...], list[str]] = {}
     for name in sorted(reports):
         behind.setdefault(_members(reports[name]), []).append(name)
 
-    def weight(members: tuple[str, ...]) -> tuple[bool, float, bool, int, tuple[str, ...]]:
+    def weight(members: tuple[str, ...]) -> tuple[bool, bool, float, int, tuple[str, ...]]:
         voices = [name for name in behind[members] if name in members]
         is_quorate = any(reports[name]["quorate"] for name in voices)
         share = len(voices) / len(members) if members else 0.0
-        return bool(members), share, is_quorate, len(members), members
+        return bool(members), is_quorate, share, len(members), members
 
     return behind[max(behind, key=weight)]
 

@@ -1,0 +1,222 @@
+"""A world in memory for the operator's decisions: Kubernetes nodes, objects, pods and what nodes report.
+
+`settle` lets the operator plan and carries its actions out, until it has nothing more to do.
+"""
+
+import copy
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from momentum_node.status.report import Report
+from momentum_operator import names
+from momentum_operator.actions import Action, Apply, ApplyStatus, Delete, Emit, IssueSecrets, RefreshPod, SetFinalizer
+from momentum_operator.deletion import plan_deletion
+from momentum_operator.objects import Identity
+from momentum_operator.observe import Observed, Other, Pod
+from momentum_operator.plan import plan
+from momentum_operator.roster import KubeNode
+from momentum_operator.settings import Allowance, Settings
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "cluster.yaml"
+SETTINGS = Settings(allowances=(Allowance(("mail",), (ip_network("198.18.0.0/24"),)),))
+START = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
+VIP_1, VIP_2 = "198.18.0.41", "198.18.0.42"
+
+
+def example(**changes: Any) -> dict[str, Any]:
+    """The resource of examples/cluster.yaml as the API server returns it; `changes` replace fields of its spec."""
+    resource: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text())
+    resource["metadata"] |= {
+        "namespace": "mail",
+        "uid": "5b6f0c1e",
+        "generation": 1,
+        "creationTimestamp": "2030-01-01T00:00:00Z",
+    }
+    resource["spec"] |= copy.deepcopy(changes)
+    return resource
+
+
+def node(number: int, **changes: Any) -> KubeNode:
+    """Kubernetes node n<number> at 198.18.0.<number> with the label of the example."""
+    address = f"198.18.0.{number}"
+    values: dict[str, Any] = {"labels": {"mail": "true"}, "internal_addresses": (address,), "addresses": (address,)}
+    return KubeNode(f"n{number}", **(values | changes))
+
+
+def report(
+    name: str,
+    members: tuple[str, ...],
+    vips: Mapping[str, str | None],
+    *,
+    held: tuple[str, ...] | None = None,
+    quorum: tuple[int, int] = (3, 3),
+    revision: str = "",
+    **changes: Any,
+) -> Report:
+    """What node `name` says: its view and the owner of each address. It holds what it owns unless `held` says more."""
+    mine = tuple(address for address, owner in vips.items() if owner == name) if held is None else held
+    value: dict[str, Any] = {
+        "revision": 1,
+        "node": {
+            "name": name,
+            "id": int(name[1:]),
+            "address": f"198.18.0.{name[1:]}",
+            "incarnation": f"{name}-a",
+            "version": "0.1.0",
+        },
+        "state": "RUN",
+        "quorate": quorum[0] * 2 > quorum[1],
+        "quorum": f"{quorum[0]}/{quorum[1]}",
+        "members": [{"name": m, "nodeId": int(m[1:]), "mature": True, "draining": False} for m in members],
+        "vips": [
+            {
+                "address": address,
+                "owner": owner,
+                "reason": f"{owner} is preferred",
+                "since": "2030-01-01T00:00:05.000Z",
+                "held": address in mine,
+                "problem": None,
+            }
+            for address, owner in vips.items()
+        ],
+        "configuration": {"digest": revision, "running": revision, "errors": []},
+        "interfaces": [{"name": "eth0", "up": True, "addresses": [f"198.18.0.{name[1:]}/24"]}],
+        "mail": {
+            "workers": 1,
+            "accepting": True,
+            "sessions": 0,
+            "queued": 0,
+            "received": 0,
+            "delivered": 0,
+            "failed": 0,
+        },
+        "notices": [],
+    }
+    return value | changes  # type: ignore[return-value]
+
+
+@dataclass
+class World:
+    """Mutable: a test changes something, then settles."""
+
+    resource: dict[str, Any] = field(default_factory=example)
+    nodes: list[KubeNode] = field(default_factory=lambda: [node(1), node(2), node(3)])
+    settings: Settings = SETTINGS
+    objects: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    pods: dict[str, Pod] = field(default_factory=dict)
+    reports: dict[str, Report] = field(default_factory=dict)
+    others: tuple[Other, ...] = ()
+    secrets_due: tuple[str, ...] = ("bus", "ca", "node", "operator")
+    events: list[Emit] = field(default_factory=list)
+    done: list[Action] = field(default_factory=list)
+    elapsed_s: float = 0.0
+    deleting_since_s: float | None = None
+
+    def observed(self) -> Observed:
+        """What the operator sees now."""
+        metadata = self.resource["metadata"]
+        who = Identity(metadata["namespace"], metadata["name"], metadata["uid"])
+        deleting_for_s = None if self.deleting_since_s is None else self.elapsed_s - self.deleting_since_s
+        now = START + dt.timedelta(seconds=self.elapsed_s)
+        return Observed(
+            who=who,
+            resource=copy.deepcopy(self.resource),
+            now=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            nodes=tuple(self.nodes),
+            pods=tuple(self.pods.values()),
+            others=self.others,
+            reports=dict(self.reports),
+            config_map=self.objects.get(("ConfigMap", names.config_map(who.name))),
+            state_map=self.objects.get(("ConfigMap", names.state_map(who.name))),
+            daemon_set=self.objects.get(("DaemonSet", names.daemon_set(who.name))),
+            duravips={v["spec"]["address"]: v for (kind, _), v in self.objects.items() if kind == "DuraVIP"},
+            secrets_due=self.secrets_due,
+            jobs={name: v for (kind, name), v in self.objects.items() if kind == "Job"},
+            deleting_for_s=deleting_for_s,
+        )
+
+    def plan(self) -> list[Action]:
+        """What the operator would do now."""
+        return (plan if self.deleting_since_s is None else plan_deletion)(self.observed(), self.settings)
+
+    def settle(self) -> list[Action]:
+        """Plan and carry out until there is nothing to do; returns all that was done. Fails when it never ends."""
+        done: list[Action] = []
+        for _ in range(10):
+            actions = self.plan()
+            if not actions:
+                return done
+            done += actions
+            for action in actions:
+                self._carry_out(action)
+        raise AssertionError(f"the operator is never content: {actions}")
+
+    def start_pods(self) -> None:
+        """What Kubernetes does with the DaemonSet: a ready pod on each selected node that has none."""
+        daemon_set = self.objects["DaemonSet", names.daemon_set(self.resource["metadata"]["name"])]
+        template = daemon_set["spec"]["template"]["metadata"]["annotations"][names.TEMPLATE_ANNOTATION]
+        for one in self.nodes:
+            name = f"mail-node-{one.name}"
+            if one.labels.get("mail") == "true" and name not in self.pods:
+                self.pods[name] = Pod(name, one.name, one.addresses[0], True, False, template, "")
+
+    def everybody_reports(self, **owners: str | None) -> None:
+        """All nodes with a pod see each other and agree on the owners: `v41="n1"` is 198.18.0.41."""
+        vips = {f"198.18.0.{key[1:]}": owner for key, owner in (owners or {"v41": "n1", "v42": "n2"}).items()}
+        members = tuple(sorted(pod.node for pod in self.pods.values()))
+        quorum = (len(members), len(self.nodes))
+        self.reports = {m: report(m, members, vips, quorum=quorum, revision=self.file("revision")) for m in members}
+
+    def running(self) -> "World":
+        """The same world with everything up and settled."""
+        self.settle()
+        self.start_pods()
+        self.everybody_reports()
+        self.settle()
+        return self
+
+    def file(self, name: str) -> str:
+        """A file that nodes mount."""
+        files: dict[str, str] = self.objects["ConfigMap", names.config_map("mail")]["data"]
+        return files[name]
+
+    def condition(self, kind: str) -> tuple[str, str, str]:
+        """(status, reason, message) of a condition."""
+        found = next(c for c in self.resource["status"]["conditions"] if c["type"] == kind)
+        return found["status"], found["reason"], found["message"]
+
+    def vip(self, address: str) -> dict[str, Any]:
+        """The status of a DuraVIP object."""
+        status: dict[str, Any] = self.objects["DuraVIP", names.duravip("mail", address)]["status"]
+        return status
+
+    def _carry_out(self, action: Action) -> None:
+        match action:
+            case Apply(value):
+                key = (value["kind"], value["metadata"]["name"])
+                status = self.objects.get(key, {}).get("status")
+                self.objects[key] = copy.deepcopy(dict(value)) | ({"status": status} if status else {})
+            case ApplyStatus(value) if value["kind"] == "MomentumCluster":
+                self.resource["status"] = copy.deepcopy(value["status"])
+            case ApplyStatus(value):
+                self.objects[value["kind"], value["metadata"]["name"]]["status"] = copy.deepcopy(value["status"])
+            case IssueSecrets():
+                self.secrets_due = ()
+            case SetFinalizer(is_wanted):
+                self.resource["metadata"]["finalizers"] = [names.FINALIZER] if is_wanted else []
+            case RefreshPod(name, digest):
+                pod = self.pods[name]
+                changed = {"configuration": digest}
+                self.pods[name] = Pod(**({f: getattr(pod, f) for f in pod.__slots__} | changed))
+            case Delete("Pod", name):
+                del self.pods[name]
+            case Delete(kind, name):
+                self.objects.pop((kind, name), None)
+            case Emit():
+                self.events.append(action)
