@@ -35,6 +35,8 @@ class Authority:
         builder = _builder(_name(common_name, group), self._name, key)
         both = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
         builder = builder.add_extension(both, False).add_extension(_key_usage(signs_certificates=False), True)
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        builder = builder.add_extension(issuer, False)
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(n) for n in names]), False)
         self._write(file, key, builder.sign(self._key, hashes.SHA256()))
@@ -89,6 +91,8 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivate
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(hours=1))
         .not_valid_after(now + _VALID)
+        # Python 3.13 refuses certificates without key identifiers.
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
     )
 
 
