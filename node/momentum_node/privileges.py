@@ -25,6 +25,12 @@ def drop_privileges() -> None:
     _call(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
+    drop_capabilities()
+
+
+def drop_capabilities() -> None:
+    """Every capability, for good, and for everything that is executed from here. Raises `DriverError`."""
+    libc = ctypes.CDLL(None, use_errno=True)
     _call(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
     _call(libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "prctl(PR_CAP_AMBIENT)")
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)

@@ -131,6 +131,10 @@ class AddressWatch:
         """When each address was last added or renewed."""
         return {address: at for at, deleted, address in self._lines() if not deleted}
 
+    def all_additions(self, address: str) -> list[float]:
+        """Each time that it was added or renewed."""
+        return [at for at, deleted, seen in self._lines() if seen == address and not deleted]
+
     def _lines(self) -> list[tuple[float, bool, str]]:
         found = []
         for line in self._path.read_text().splitlines():

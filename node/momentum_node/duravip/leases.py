@@ -38,11 +38,16 @@ class LateRenewal(Exception):
 
 @dataclass(slots=True)
 class Held:
-    """One address we put there. `missing`: the kernel does not have it, and does not take it back."""
+    """One address we put there.
+
+    `missing`: the kernel does not have it, and does not take it back. `leaving`: it did not delete it when asked, and
+    we do not renew it any more.
+    """
 
     interface: str
     entry: InterfaceAddress
     missing: bool = False
+    leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +145,16 @@ class Leases:
     def remove(self, addresses: Sequence[bytes]) -> list[int]:
         """Delete what is held of `addresses`; the errno of each, 0 = the kernel does not have it (any more).
 
-        What cannot be deleted is no longer renewed: the kernel removes it when its lifetime ends.
+        What cannot be deleted is no longer renewed, and can be removed again.
         """
-        leaving = [held for address in addresses if (held := self._held.pop(address, None))]
+        leaving = [self._held[address] for address in addresses if address in self._held]
         errors = self._route.execute([delete_address(held.entry) for held in leaving])
-        refused = {
-            held.entry.address: error
-            for held, error in zip(leaving, errors, strict=True)
-            if error and error not in GONE
-        }
+        refused: dict[bytes, int] = {}
+        for held, error in zip(leaving, errors, strict=True):
+            if error and error not in GONE:
+                held.leaving, refused[held.entry.address] = True, error
+            else:
+                self._held.pop(held.entry.address, None)
         gone = [held for held in leaving if held.entry.address not in refused]
         self._journal.removed((held.interface, held.entry.address, held.entry.prefix_length) for held in gone)
         if not self._held:
@@ -166,7 +172,7 @@ class Leases:
         """
         patience, lifetime = self.patience_s, self._lifetime(len(self._held))
         turned: list[Turned] = []
-        everything = self.held()
+        everything = [held for held in self.held() if not held.leaving]
         for start in range(0, len(everything), BATCH):
             batch = everything[start : start + BATCH]
             errors = self._route.execute([new_address(held.entry, lifetime, exclusive=False) for held in batch])
@@ -179,13 +185,14 @@ class Leases:
 
     def deleted(self, events: Sequence[AddressDeleted]) -> list[Turned]:
         """Put back what somebody else deleted (failover R11). One whose place a foreign address took is let go."""
-        lost = [held for event in events if (held := self._held.get(event.address)) and _is_same(held.entry, event)]
+        lost = [held for event in events if (held := self._held.get(event.address)) and _is_lost(held, event)]
         return self._restore(lost)
 
     def look(self) -> list[Turned]:
         """Compare everything with the kernel: for when events were lost."""
         present = {(entry.index, entry.address) for entry in self._route.addresses()}
-        return self._restore([held for held in self.held() if (held.entry.index, held.entry.address) not in present])
+        lost = [held for held in self.held() if (held.entry.index, held.entry.address) not in present]
+        return self._restore([held for held in lost if not held.leaving])
 
     def _restore(self, lost: Sequence[Held]) -> list[Turned]:
         lifetime = self._lifetime(len(self._held))
@@ -232,8 +239,9 @@ def _turn(held: Held, error: int) -> Turned | None:
     return Turned(held.interface, held.entry.address, error)
 
 
-def _is_same(entry: InterfaceAddress, event: AddressDeleted) -> bool:
-    return (entry.index, entry.prefix_length) == (event.index, event.prefix_length)
+def _is_lost(held: Held, event: AddressDeleted) -> bool:
+    entry = held.entry
+    return not held.leaving and (entry.index, entry.prefix_length) == (event.index, event.prefix_length)
 
 
 def _keeps_marks() -> bool:

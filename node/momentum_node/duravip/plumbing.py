@@ -1,0 +1,231 @@
+"""How far one address got on this node, and the two ways it takes: up (acquire) and down (release), cluster §2.12.
+
+    idle ─▶ probing ─▶ plumbed ─▶ announcing ─▶ serving          up: wire silent, listeners, kernel, ARP/NA, mail
+      ▲        │ (contested: answered, asks on)      │
+      ├── failed (asks on by itself, ever rarer)     │
+      └────── unplumbing ◀── draining ◀──────────────┘           down: sessions end, then reset, kernel confirms
+
+Knows no table: who decides is asked once more, immediately before the kernel call (rule S7).
+"""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, Protocol
+
+from momentum_node.config.model import Address
+from momentum_node.duravip.link import Mac, SupervisorError
+from momentum_node.errors import DriverError
+
+CONTESTED_S: Final = 0.1
+"""Pause between two questions while another host answers (failover §5.4)."""
+REMOVE_AGAIN_S: Final = 0.5
+GRACE_SLACK_S: Final = 1.0
+SHORT_LEASE_S, LONG_LEASE_S, SHORT_LIMIT = 2.0, 10.0, 512
+
+
+@dataclass(frozen=True, slots=True)
+class VipPlan:
+    """How an address is plumbed on this node. `ports` = (port, backlog) of each listener on it."""
+
+    interface: str
+    prefix_length: int
+    ports: tuple[tuple[int, int], ...] = ()
+    probe: bool = True
+
+
+class State(Enum):
+    """Of one address on this node."""
+
+    IDLE = "idle"
+    PROBING = "probing"
+    PLUMBED = "plumbed"
+    ANNOUNCING = "announcing"
+    SERVING = "serving"
+    DRAINING = "draining"
+    UNPLUMBING = "unplumbing"
+
+
+class Direction(Enum):
+    """What was last asked for, until it is answered: an address that is up stays UP."""
+
+    NONE = "none"
+    UP = "up"
+    DOWN = "down"
+
+
+class InUse(DriverError):
+    """Another host answers for the address, for longer than a departed owner's kernel could."""
+
+    def __init__(self, mac: Mac) -> None:
+        super().__init__(f"in use by {mac}: that host is no member of this cluster that gave it up; find and stop it")
+        self.mac = mac
+
+
+@dataclass(eq=False)
+class Place:
+    """One address on this node. Only who has the `lock` changes `state`.
+
+    `contested_by` answers for it now; `stranger` did so for too long; `plan` = what it was plumbed with.
+    """
+
+    address: Address
+    state: State = State.IDLE
+    order: Direction = Direction.NONE
+    grace_s: float = 0.0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    planned: asyncio.Event = field(default_factory=asyncio.Event)
+    task: "asyncio.Task[None] | None" = None
+    retry: "asyncio.Task[None] | None" = None
+    sockets: list[tuple[int, socket.socket]] = field(default_factory=list)
+    is_started: bool = False
+    contested_by: Mac | None = None
+    stranger: Mac | None = None
+    problem: str | None = None
+    failures: int = 0
+    plan: VipPlan | None = None
+
+
+class Link(Protocol):
+    """What this module asks of the supervisor: `SupervisorLink`."""
+
+    async def probe(self, interface: str, address: Address) -> Mac | None: ...
+    async def plumb(self, interface: str, address: Address, prefix_length: int) -> None: ...
+    async def unplumb(self, address: Address) -> None: ...
+    async def announce(self, address: Address) -> None: ...
+    async def open_listener(
+        self, address: Address | None, port: int, backlog: int, floating: bool = False
+    ) -> socket.socket: ...
+    async def close_listener(self, address: Address | None, port: int) -> None: ...
+
+
+class Services(Protocol):
+    """Mail on an address: what the core tells its workers."""
+
+    async def start(self, address: Address, sockets: list[tuple[int, socket.socket]]) -> None:
+        """The address is here: accept on these (port, socket) pairs, which are the callee's now; deliver from it."""
+
+    async def stop(self, address: Address, grace_s: float) -> None:
+        """End what uses the address within `grace_s`; returns when nothing does, or the grace is over."""
+
+
+class Plumbing:
+    """The two ways, for any address. `lease_s` = how long a dead owner's kernel may still answer."""
+
+    def __init__(
+        self, link: Link, services: Services, is_granted: Callable[[Address], bool], clock: Callable[[], float]
+    ) -> None:
+        self._link = link
+        self._services = services
+        self._is_granted = is_granted
+        self._clock = clock
+        self.lease_s = SHORT_LEASE_S
+
+    async def acquire(self, place: Place, plan: VipPlan) -> bool:
+        """Bring the address up and serve it; False when the ticket was gone before the kernel call (S7).
+
+        Raises `InUse`, `SupervisorError`: then the caller takes down what there may be.
+        """
+        place.plan, place.state = plan, State.PROBING
+        if plan.probe:
+            await self._await_silence(place, plan)
+        await self._open(place, plan.ports)
+        if not self._is_granted(place.address):
+            return False
+        await self._link.plumb(plan.interface, place.address, plan.prefix_length)
+        place.state = State.PLUMBED
+        await self._link.announce(place.address)
+        place.state = State.ANNOUNCING
+        await self._serve(place)
+        place.state = State.SERVING
+        return True
+
+    async def release(self, place: Place, grace_s: float) -> None:
+        """Take the address down; returns when the kernel has confirmed that it is gone (S8).
+
+        With a grace sessions end first; without, the address goes first and whoever used it learns afterwards.
+        """
+        if grace_s > 0 and place.is_started:
+            place.state = State.DRAINING
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace_s + GRACE_SLACK_S):
+                    await self._services.stop(place.address, grace_s)
+            place.is_started = False
+        place.state = State.UNPLUMBING
+        await self._unplumb(place)
+        if place.is_started:
+            place.is_started = False
+            await self._services.stop(place.address, 0.0)
+        place.state, place.plan, place.contested_by = State.IDLE, None, None
+
+    async def change_ports(self, place: Place, plan: VipPlan) -> None:
+        """Open and close listeners of an address that stays. Raises `SupervisorError` when one cannot be opened."""
+        before = place.plan.ports if place.plan is not None else ()
+        kept = {port for port, _ in plan.ports}
+        for port in [port for port, _ in before if port not in kept]:
+            await self._link.close_listener(place.address, port)
+        place.plan = plan
+        await self._open(place, tuple(pair for pair in plan.ports if pair not in before))
+        await self._serve(place)
+
+    async def is_clear(self, place: Place, plan: VipPlan) -> bool:
+        """Whoever made us fail no longer answers. Another member that answers meanwhile does not count."""
+        if place.stranger is None:
+            return True
+        try:
+            return await self._link.probe(plan.interface, place.address) != place.stranger
+        except SupervisorError:
+            return False
+
+    async def _await_silence(self, place: Place, plan: VipPlan) -> None:
+        """Returns when nobody answers, or a `planned` order says that nobody will. Never by force."""
+        began = self._clock()
+        while not place.planned.is_set():
+            mac = await self._ask_wire(place, plan)
+            place.contested_by = mac
+            if mac is None:
+                return
+            if self._clock() - began > self.lease_s + 1.0:
+                raise InUse(mac)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(place.planned.wait(), CONTESTED_S)
+        place.contested_by = None
+
+    async def _ask_wire(self, place: Place, plan: VipPlan) -> Mac | None:
+        """Who answers; None also when a `planned` order came while we asked."""
+        asking = asyncio.ensure_future(self._link.probe(plan.interface, place.address))
+        ordered = asyncio.ensure_future(place.planned.wait())
+        try:
+            await asyncio.wait({asking, ordered}, return_when=asyncio.FIRST_COMPLETED)
+            return asking.result() if asking.done() else None
+        finally:
+            asking.cancel()
+            ordered.cancel()
+
+    async def _open(self, place: Place, ports: tuple[tuple[int, int], ...]) -> None:
+        for port, backlog in ports:
+            place.sockets.append((port, await self._link.open_listener(place.address, port, backlog, floating=True)))
+
+    async def _serve(self, place: Place) -> None:
+        """From here on the sockets are the services'."""
+        sockets, place.sockets, place.is_started = place.sockets, [], True
+        await self._services.start(place.address, sockets)
+
+    async def _unplumb(self, place: Place) -> None:
+        """Until it is gone. A delete that the kernel refuses is repeated; the lease is no longer renewed meanwhile."""
+        for _, sock in place.sockets:
+            sock.close()
+        place.sockets.clear()
+        while True:
+            try:
+                await self._link.unplumb(place.address)
+            except SupervisorError as error:
+                # ESTALE: the supervisor gave everything up by itself; 0: it is gone, and took everything with it.
+                if error.errno not in (errno.ESTALE, 0):
+                    await asyncio.sleep(REMOVE_AGAIN_S)
+                    continue
+            return
