@@ -50,6 +50,8 @@ COPY operator/momentum_operator /opt/momentum/app/momentum_operator
 # The operator uses the node's configuration language and the shape of its report; it never runs a node.
 COPY node/momentum_node /opt/momentum/app/momentum_node
 RUN /opt/momentum/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/momentum/app
+# kopf names itself after the user; the uid may be any and need not have a name.
+ENV USER=momentum
 USER 65532:65532
 ENTRYPOINT ["momentum-operator"]
 CMD ["run"]
