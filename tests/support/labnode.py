@@ -83,7 +83,9 @@ class LabNode:
     def start_bus(self) -> None:
         """Start Corosync, restarted as in its container when it ends."""
         conf = str(self.etc / "corosync.conf")
-        self._start("bus", [sys.executable, "-m", "momentum_node", "bus", "--conf", conf])
+        # Corosync's lock file is /run/corosync.pid: on one machine each needs a /run of its own.
+        own_run = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs tmpfs /run && exec "$@"', "sh"]
+        self._start("bus", [*own_run, sys.executable, "-m", "momentum_node", "bus", "--conf", conf])
 
     def _start(self, name: str, argv: list[str]) -> None:
         with (self.directory / "log" / f"{name}.log").open("ab") as log:

@@ -1,0 +1,73 @@
+"""The worker's end of the link to the core: connect, say hello, hand over frames in order, come back when it breaks."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from momentum_node import worker_link as wire
+from momentum_node.errors import ProtocolError
+
+RECONNECT_S: Final = 0.2
+OnFrame: TypeAlias = Callable[[wire.Frame, int | None], Awaitable[None]]
+
+
+class CoreLink:
+    """One worker's link. `on_frame` is awaited for one frame before the next; it owns the descriptor."""
+
+    def __init__(self, path: Path, index: int, on_frame: OnFrame, on_lost: Callable[[], None]) -> None:
+        self._path = path
+        self._index = index
+        self._on_frame = on_frame
+        self._on_lost = on_lost
+        self._sock: socket.socket | None = None
+
+    async def run(self) -> None:
+        """Keep connected until cancelled."""
+        while True:
+            with contextlib.suppress(OSError):
+                await self._connection()
+            await asyncio.sleep(RECONNECT_S)
+
+    def send(self, frame: wire.Frame) -> None:
+        """Tell the core; nobody to tell is no error, for it asks anew when it is back."""
+        if self._sock is not None:
+            with contextlib.suppress(OSError):
+                wire.send_frame(self._sock, frame)
+
+    async def _connection(self) -> None:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            sock.setblocking(False)
+            sock.connect(str(self._path))
+            wire.send_frame(sock, wire.Hello(self._index, os.getpid()))
+            self._sock = sock
+            await self._read(sock)
+        finally:
+            if self._sock is not None:
+                self._sock = None
+                self._on_lost()
+            sock.close()
+
+    async def _read(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        readable = asyncio.Event()
+        loop.add_reader(sock.fileno(), readable.set)
+        try:
+            while True:
+                try:
+                    received = wire.receive_frame(sock)
+                except BlockingIOError:
+                    readable.clear()
+                    await readable.wait()
+                    continue
+                except ProtocolError:
+                    return
+                if received is None:
+                    return
+                await self._on_frame(*received)
+        finally:
+            loop.remove_reader(sock.fileno())

@@ -1,0 +1,194 @@
+"""The driver of delivery: one connection to a next hop. All that decides is in `client` and in the owner.
+
+The source address is bound with IP_BIND_ADDRESS_NO_PORT (ports are chosen at connect, so one address has all of them
+towards each peer), and never with IP_FREEBIND: EADDRNOTAVAIL is the fence that keeps a node from sending from an
+address that it lost.
+"""
+
+import asyncio
+import errno
+import socket
+from typing import Final, Protocol, cast
+
+from momentum_node.config.model import Address, OutboundOptions
+from momentum_node.errors import MomentumError
+from momentum_node.smtp.client import Client, ClientEvent, Ended, Finished, Letter, Ready, Stage
+from momentum_node.smtp.reply import Reply, reply
+from momentum_node.smtp.routes import Target
+
+IP_BIND_ADDRESS_NO_PORT: Final = 24  # linux/in.h; the socket module has no name for it
+RSET_TIMEOUT_S: Final = 30.0
+QUIT_TIMEOUT_S: Final = 5.0
+CONNECT_TIMED_OUT: Final = reply(450, "4.4.1", "[internal] Connection Timed Out")
+
+
+class SourceMissing(MomentumError):
+    """The source address is not on this host (any more), or has no free port: no attempt was made."""
+
+
+class Owner(Protocol):
+    """Who hands letters to connections."""
+
+    def connection_ready(self, connection: "Connection") -> None:
+        """It can take a letter now."""
+        ...
+
+    def letter_finished(self, connection: "Connection", replies: tuple[Reply, ...]) -> None:
+        """The fate of the letter it had; `connection_ready` or `connection_closed` follows."""
+        ...
+
+    def connection_closed(self, connection: "Connection", why: Reply | None) -> None:
+        """It is gone; `why` None: we said goodbye."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """One connection, from `open` to `connection_closed`."""
+
+    def __init__(self, owner: Owner, target: Target, options: OutboundOptions, ehlo_name: str) -> None:
+        self.target = target
+        self.delivered = 0
+        self._owner = owner
+        self._options = options
+        self._client = Client(ehlo_name)
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
+        self._is_closed = False
+        self._was_ready = False
+
+    @property
+    def reached_smtp(self) -> bool:
+        """The server greeted us and took our EHLO."""
+        return self._was_ready
+
+    @property
+    def is_closed(self) -> bool:
+        """Nothing more will be told about it."""
+        return self._is_closed
+
+    async def open(self, source: Address | None) -> None:
+        """Connect. Raises `SourceMissing`, `TimeoutError`, `OSError`."""
+        target = self.target
+        sock = source_socket(source, target)
+        try:
+            async with asyncio.timeout(self._options.connect_timeout_s):
+                await self._loop.sock_connect(sock, (target.address, target.port))
+        except BaseException as error:
+            sock.close()
+            if isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL:
+                raise SourceMissing(f"{source} is not on this host, or has no free port") from None
+            raise
+        await self._loop.create_connection(lambda: self, sock=sock)
+
+    # -- asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.Protocol`."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without saying so
+        self._set_deadline()
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        self._perform(self._client.receive(data))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        self._perform(self._client.lost())
+
+    # -- the owner's side
+
+    def send(self, letter: Letter) -> None:
+        """Begin a transaction; only after `connection_ready`."""
+        self._perform(self._client.send(letter))
+
+    def quit(self) -> None:
+        """Say goodbye and close."""
+        self._client.quit()
+        self._perform([])
+
+    def abort(self, why: Reply) -> None:
+        """Close now; a letter in hand gets `why`."""
+        self._perform(self._client.give_up(why))
+
+    # -- doing what the client says
+
+    def _perform(self, events: list[ClientEvent]) -> None:
+        if self._transport is not None and (data := self._client.output()):
+            self._transport.write(data)
+        if not self._is_closed:
+            self._set_deadline()
+        is_free = False
+        for event in events:
+            match event:
+                case Ready():
+                    self._was_ready = is_free = True
+                case Finished(replies):
+                    self.delivered += any(one.is_positive for one in replies)
+                    is_free = True
+                    self._owner.letter_finished(self, replies)
+                case Ended(why):
+                    self._close(why)
+        if is_free and not self._is_closed:
+            self._owner.connection_ready(self)
+
+    def _close(self, why: Reply | None) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._transport is not None:
+            self._transport.close()
+        self._owner.connection_closed(self, why)
+
+    # -- time
+
+    def _limit_s(self) -> float:
+        options = self._options
+        limits = {
+            Stage.IDLE: options.idle_timeout_s,
+            Stage.MAIL: options.mailfrom_timeout_s,
+            Stage.RCPT: options.rcptto_timeout_s,
+            Stage.DATA: options.body_timeout_s,
+            Stage.DOT: options.body_timeout_s,
+            Stage.RSET: RSET_TIMEOUT_S,
+            Stage.QUIT: QUIT_TIMEOUT_S,
+        }
+        return limits.get(self._client.stage, options.ehlo_timeout_s)
+
+    def _set_deadline(self) -> None:
+        """Move the deadline; the timer is only armed anew when it would fire too late."""
+        self._deadline = self._loop.time() + self._limit_s()
+        if self._timer is None or self._timer.when() > self._deadline:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(self._deadline, self._look)
+
+    def _look(self) -> None:
+        if self._loop.time() < self._deadline - 0.001:
+            self._timer = self._loop.call_at(self._deadline, self._look)
+            return
+        self._timer = None
+        if self._client.stage is Stage.IDLE:
+            self.quit()
+        else:
+            self._perform(self._client.timed_out())
+
+
+def source_socket(source: Address | None, target: Target) -> socket.socket:
+    """A socket bound to the source. Raises `SourceMissing`, `OSError`."""
+    family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if source is not None:
+            sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+            sock.bind((str(source), 0))
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise SourceMissing(f"{source} is not on this host") from None
+        raise
+    return sock

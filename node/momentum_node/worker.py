@@ -1,0 +1,322 @@
+"""A mail worker: the process that touches bytes from strangers. Composes reception, spool and delivery.
+
+Listening sockets and addresses come from the core; without it the worker takes no new connection and opens none, but
+finishes what it has. Its shard of the spool is its own; several workers share nothing but the listening sockets.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor, ThreadPoolExecutor
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from momentum_node import __version__, clock, generation, log, settings
+from momentum_node import worker_link as wire
+from momentum_node.config.model import Address, Listener, Place
+from momentum_node.core_link import CoreLink
+from momentum_node.errors import ConfigurationError, MomentumError, SpoolError
+from momentum_node.privileges import drop_capabilities
+from momentum_node.smtp import reply as say
+from momentum_node.smtp.inbound import Inbound
+from momentum_node.smtp.reply import Reply
+from momentum_node.smtp.resolver import Resolver
+from momentum_node.smtp.session import Client
+from momentum_node.smtp.trace import date_text
+from momentum_node.spool.assignment import Assignment
+from momentum_node.spool.delivery import TICK_S, Delivery
+from momentum_node.spool.disk import RealDisk
+from momentum_node.spool.lookup import Lookup
+from momentum_node.spool.message import Message
+from momentum_node.spool.recovery import Unreadable
+from momentum_node.spool.store import Store
+
+SESSION_GRACE_S: Final = 5.0
+DELIVERY_GRACE_S: Final = 30.0
+LOCK_RETRY_S: Final = 0.2
+ALIVE_S: Final = 1.0
+DEFAULT_BACKLOG: Final = 500
+
+
+class Worker:
+    """The composition root. Implements what reception and the link to the core ask for."""
+
+    def __init__(self, own: settings.Settings, lookup: Lookup, index: int, workers: int) -> None:
+        self.index = index
+        self.product = f"momentum-cluster {__version__}"
+        self.sessions: set[Inbound] = set()
+        self.bodies: Executor = ThreadPoolExecutor(4, "bodies")
+        self._settings = own
+        self._lookup = lookup
+        self._workers = workers
+        self._assignment = Assignment(lookup.node.bindings)
+        self._hostname = lookup.node.hostname or socket.gethostname()
+        self._base = Path(os.environ.get("MOMENTUM_SPOOL") or lookup.node.spool_base)
+        self._stores: dict[int, Store] = {}
+        self._delivery = Delivery(self._stores, Resolver(), self._hostname)
+        self._link = CoreLink(own.worker_socket, index, self._on_frame, self._core_lost)
+        self._servers: dict[tuple[str, int], asyncio.Server] = {}
+        self._per_listener: Counter[tuple[str, int]] = Counter()
+        self._departures: dict[str, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._received = 0
+        self._is_stopping = False
+        self._opened = asyncio.Event()
+        self.store = self._make_store(index)
+
+    # -- life
+
+    async def run(self) -> None:
+        """Until SIGTERM; then finish, and return."""
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        self._delivery.configure(self._lookup)
+        link = asyncio.create_task(self._link.run())
+        beat, tick, alive = (asyncio.create_task(work) for work in (self._beat(), self._tick(), self._alive()))
+        ends = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait({link, beat, tick, alive, ends}, return_when=asyncio.FIRST_COMPLETED)
+        failed = next((task for task in done if task is not ends), None)
+        await self._stop()
+        for task in (link, beat, tick, alive, *self._tasks):
+            task.cancel()
+        await asyncio.gather(link, beat, tick, alive, *self._tasks, return_exceptions=True)
+        if failed is not None and not failed.cancelled():
+            failed.result()
+
+    async def _stop(self) -> None:
+        self._is_stopping = True
+        self._close_servers()
+        for session in list(self.sessions):
+            session.end(say.SHUTTING_DOWN)
+        deliveries = asyncio.create_task(self._delivery.close(DELIVERY_GRACE_S))
+        await self._until(lambda: not self.sessions, SESSION_GRACE_S)
+        for session in list(self.sessions):
+            session.abort(say.SHUTTING_DOWN)
+        await deliveries
+        for store in self._stores.values():
+            await store.close()
+
+    async def _beat(self) -> None:
+        while True:
+            self._link.send(
+                wire.Heartbeat(
+                    accepting=self._opened.is_set() and not self._is_stopping,
+                    sessions=len(self.sessions),
+                    queued=self._delivery.schedule.count(),
+                    received=self._received,
+                    delivered=self._delivery.delivered,
+                    failed=self._delivery.failed,
+                )
+            )
+            await asyncio.sleep(wire.HEARTBEAT_INTERVAL_S)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._delivery.tick()
+
+    async def _alive(self) -> None:
+        """Tell our manager that this loop runs."""
+        descriptor = os.environ.get("MOMENTUM_ALIVE_FD")
+        while descriptor is not None:
+            os.write(int(descriptor), b".")
+            await asyncio.sleep(ALIVE_S)
+        await asyncio.Event().wait()
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- the spool
+
+    def _make_store(self, shard: int) -> Store:
+        disk = RealDisk()
+        folder = str(self._base / f"shard-{shard:02d}")
+        return Store(disk, folder, shard, on_unreadable=_unreadable, sync=self._lookup.node.force_fsync)
+
+    async def _open_spool(self, node_id: int) -> None:
+        """Our own shard; beside it, as soon as their locks are free, the shards of workers that there are no more."""
+        await self._open_store(self.store, node_id)
+        self._opened.set()
+        for path in sorted(self._base.glob("shard-[0-9][0-9]")):
+            shard = int(path.name[6:])
+            if shard >= self._workers and shard % self._workers == self.index:
+                self._spawn(self._open_store(self._make_store(shard), node_id))
+
+    async def _open_store(self, store: Store, node_id: int) -> None:
+        reason = None
+        while store.index not in self._stores:
+            try:
+                await store.open(node_id)
+            except (OSError, SpoolError) as error:
+                if str(error) != reason:
+                    reason = str(error)
+                    log.logger().error("a shard of the spool cannot be opened yet", reason=reason)
+                await asyncio.sleep(LOCK_RETRY_S)
+            else:
+                self._stores[store.index] = store
+                self._spawn(self._recover(store))
+
+    async def _recover(self, store: Store) -> None:
+        for number, error in await store.recover(self._delivery.add):
+            log.logger().critical("a segment cannot be read; it stays", segment=number, reason=str(error))
+
+    # -- what reception asks
+
+    def admit(self, inbound: Inbound) -> Client | Reply:
+        """See `Reception`."""
+        if self._is_stopping or str(inbound.local) in self._departures:
+            return say.SHUTTING_DOWN
+        options = self._lookup.inbound(self._listener(inbound.listener), inbound.client)
+        if 0 < options.listener_sessions <= self._per_listener[inbound.listener]:
+            return say.CONCURRENCY_LIMIT
+        self._per_listener[inbound.listener] += 1
+        hostname = options.banner_hostname or self._hostname
+        return Client(inbound.client, options, hostname, f"{self.product}; {date_text(clock.wall())}")
+
+    def _listener(self, key: tuple[str, int]) -> Listener:
+        address = ip_address(key[0]) if key[0] else None
+        for listener in self._lookup.node.listeners:
+            if listener.address == address and listener.port == key[1]:
+                return listener
+        return Listener(address, key[1], DEFAULT_BACKLOG, True, False, None, Place("", 1, 1))
+
+    def binding_for(self, local: Address) -> str:
+        """See `Reception`."""
+        return self._assignment.choose(local)
+
+    def accepted(self, messages: list[Message]) -> None:
+        """See `Reception`."""
+        self._received += len(messages)
+        for message in messages:
+            self._delivery.add(message)
+
+    def session_ended(self, inbound: Inbound) -> None:
+        """See `Reception`."""
+        self._per_listener[inbound.listener] -= 1
+
+    # -- what the core says
+
+    async def _on_frame(self, frame: wire.Frame, descriptor: int | None) -> None:
+        match frame:
+            case wire.Welcome():
+                if not self._opened.is_set():
+                    await self._open_spool(frame.node_id)
+                self._delivery.is_open = not self._is_stopping
+            case wire.Listen():
+                await self._listen(frame, descriptor)
+            case wire.Unlisten(address, port):
+                self._unlisten((address, port))
+            case wire.AddressGained(address):
+                self._gained(address)
+            case wire.AddressLost(address, grace_s):
+                self._lost(address, grace_s)
+            case wire.Reload():
+                await self._reload()
+
+    async def _listen(self, frame: wire.Listen, descriptor: int | None) -> None:
+        if descriptor is None:
+            return
+        sock = socket.socket(fileno=descriptor)
+        key = (frame.address, frame.port)
+        self._unlisten(key)
+        if self._is_stopping:
+            sock.close()
+            return
+        sock.setblocking(False)
+        loop = asyncio.get_running_loop()
+        backlog = self._listener(key).backlog
+        self._servers[key] = await loop.create_server(lambda: Inbound(self, key), sock=sock, backlog=backlog)
+
+    def _unlisten(self, key: tuple[str, int]) -> None:
+        server = self._servers.pop(key, None)
+        if server is not None:
+            server.close()
+
+    def _close_servers(self) -> None:
+        for key in list(self._servers):
+            self._unlisten(key)
+
+    def _gained(self, address: str) -> None:
+        departure = self._departures.pop(address, None)
+        if departure is not None:
+            departure.cancel()
+        self._delivery.gain(ip_address(address))
+
+    def _lost(self, address: str, grace_s: float) -> None:
+        for key in [key for key in self._servers if key[0] == address]:
+            self._unlisten(key)
+        if address not in self._departures:
+            self._departures[address] = asyncio.create_task(self._depart(address, grace_s))
+
+    async def _depart(self, address: str, grace_s: float) -> None:
+        """Let go of an address; says `Released` when no session and no delivery uses it any more."""
+        parsed = ip_address(address)
+        self._delivery.lose(parsed)
+        for session in self._sessions_on(parsed):
+            session.end(say.ADDRESS_MOVES)
+        await self._until(lambda: not self._sessions_on(parsed) and not self._delivery.uses(parsed), grace_s)
+        self._delivery.drop(parsed)
+        for session in self._sessions_on(parsed):
+            session.abort(say.ADDRESS_MOVES)
+        self._link.send(wire.Released(address))
+        self._departures.pop(address, None)
+
+    def _sessions_on(self, address: Address) -> list[Inbound]:
+        return [session for session in self.sessions if session.local == address]
+
+    def _core_lost(self) -> None:
+        """The listeners and DuraVIPs went with it; sessions and deliveries in hand go on."""
+        self._delivery.is_open = False
+        self._delivery.forget_addresses()
+        self._close_servers()
+
+    async def _reload(self) -> None:
+        try:
+            self._lookup = await asyncio.to_thread(generation.read, self._settings)
+        except MomentumError as error:
+            log.logger().error("the new configuration cannot be read; the old one stays", reason=str(error))
+            return
+        self._assignment = Assignment(self._lookup.node.bindings)
+        self._delivery.configure(self._lookup)
+
+    @staticmethod
+    async def _until(is_done: Callable[[], bool], limit_s: float) -> None:
+        """Return when `is_done`, or after `limit_s`."""
+        deadline = clock.monotonic() + limit_s
+        while not is_done() and clock.monotonic() < deadline:  # noqa: ASYNC110 - a few times an hour at most
+            await asyncio.sleep(0.01)
+
+
+def _unreadable(found: Unreadable) -> None:
+    log.logger().critical(
+        "a part of the spool cannot be read and is kept in quarantine",
+        segment=found.segment,
+        start=found.start,
+        end=found.end,
+        reason=found.reason,
+    )
+
+
+def run_worker(index: int) -> int:
+    """One worker until SIGTERM; returns the exit code."""
+    log.configure(f"worker-{index}")
+    os.umask(0o007)
+    drop_capabilities()
+    try:
+        own = settings.from_environment(os.environ)
+        lookup = generation.read(own)
+    except ConfigurationError as error:
+        log.logger().error("no usable configuration", reason=str(error))
+        return 1
+    workers = int(os.environ.get("MOMENTUM_MAIL_WORKERS", "1"))
+    uvloop.run(Worker(own, lookup, index, workers).run())
+    return 0
