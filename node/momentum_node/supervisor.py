@@ -113,6 +113,15 @@ class Supervisor:
         removed = self._executor.clean()
         if removed:
             _say("warning", "removed addresses that an earlier run left", count=removed)
+        try:
+            return self._turns()
+        finally:  # also when one of us made a mistake: better no address than one that nobody looks after
+            self._executor.give_up_all()
+            self._executor.listeners.close_all()
+            if self._core is not None:
+                self._kill("the supervisor ends")
+
+    def _turns(self) -> int:
         looked = self._clock()
         while self._code is None:
             now = self._sleep()
@@ -124,8 +133,6 @@ class Supervisor:
             if self._clock() - now > self._executor.leases.patience_s:
                 self._isolate("this process was stopped while it asked the kernel")
                 looked = self._clock()
-        self._executor.give_up_all()
-        self._executor.listeners.close_all()
         return self._code
 
     # -- one turn --------------------------------------------------------------------------------

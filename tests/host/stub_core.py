@@ -20,6 +20,15 @@ from typing import Any
 from momentum_node.duravip.link import SupervisorError, SupervisorEvent, SupervisorLink, connect_supervisor
 from momentum_node.privileges import drop_privileges
 
+ACCEPTOR = """
+import socket, sys
+sock = socket.socket(fileno=int(sys.argv[1]))
+print("accepting", flush=True)
+kept = []
+while True:
+    kept.append(sock.accept())
+"""
+
 
 class StubCore:
     """The link, the sockets it got, and what it heard."""
@@ -64,6 +73,9 @@ class StubCore:
         began = time.monotonic()
         return await self.link.probe(interface, ip_address(address)), time.monotonic() - began
 
+    async def do_probe_all(self, interface: str, addresses: list[str]) -> list[str | None]:
+        return await asyncio.gather(*(self.link.probe(interface, ip_address(each)) for each in addresses))
+
     async def do_announce(self, address: str) -> None:
         await self.link.announce(ip_address(address))
 
@@ -85,6 +97,18 @@ class StubCore:
         connection, peer = await asyncio.get_running_loop().sock_accept(self.sockets[endpoint])
         self.connections.append(connection)
         return str(peer)
+
+    async def do_share(self, endpoint: str) -> int:
+        """Start a worker that accepts on a copy of this socket and keeps what it accepts; its pid."""
+        descriptor = self.sockets[endpoint].fileno()
+        os.set_blocking(descriptor, True)
+        worker = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", ACCEPTOR, str(descriptor), pass_fds=[descriptor], stdout=asyncio.subprocess.PIPE
+        )
+        assert worker.stdout is not None
+        await worker.stdout.readline()
+        self.sockets.pop(endpoint).close()
+        return worker.pid
 
     async def do_held(self) -> list[dict[str, Any]]:
         return [dataclasses.asdict(held) for held in await self.link.held()]

@@ -63,9 +63,12 @@ class Supervised:
     def do(self, command: str, **arguments: Any) -> Any:
         """Let the core do something and return what came of it. Raises `Refused`."""
         if self._connection is None:
-            self._connection = self._connect()
-        self._connection.sendall(json.dumps({"do": command, **arguments}).encode() + b"\n")
-        answer = json.loads(_line(self._connection))
+            return self._answer(self._connect(), command, arguments)
+        return self._answer(self._connection, command, arguments)
+
+    def _answer(self, connection: socket.socket, command: str, arguments: dict[str, Any]) -> Any:
+        connection.sendall(json.dumps({"do": command, **arguments}).encode() + b"\n")
+        answer = json.loads(_line(connection))
         if "errno" in answer:
             raise Refused(answer["error"], answer["errno"])
         return answer["result"]
@@ -94,7 +97,7 @@ class Supervised:
         return address in self.host.addresses()
 
     def _connect(self) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX)
+        self._connection = connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(15)
 
         def connected() -> bool:
@@ -173,11 +176,7 @@ def _line(connection: socket.socket) -> bytes:
     return data
 
 
-def run_in(host: Host, program: str, *arguments: str) -> "subprocess.Popen[str]":
-    """A Python program in this host's network, its input and output on pipes."""
-    return subprocess.Popen(
-        host.command([sys.executable, "-c", program, *arguments]),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+def run_in(host: Host, program: str, *arguments: str, output: Path) -> "subprocess.Popen[bytes]":
+    """A Python program in this host's network that prints to `output`."""
+    with output.open("wb") as file:
+        return host.start([sys.executable, "-c", program, *arguments], output=file)

@@ -35,11 +35,11 @@ class Prober:
     """All questions that are being asked now."""
 
     def __init__(self) -> None:
-        self._probes: list[Probe] = []
+        self._probes: dict[int, Probe] = {}
 
     def ask(self, request: int, interface: str, address: bytes, now: float) -> None:
         """Begin to ask for `address` on `interface`; the first probe is due at once."""
-        self._probes.append(Probe(request, interface, address, now))
+        self._probes[request] = Probe(request, interface, address, now)
 
     def forget(self) -> None:
         """Nobody waits any more."""
@@ -47,7 +47,7 @@ class Prober:
 
     def due(self, now: float) -> list[tuple[str, bytes]]:
         """(interface, address) of each probe to send now."""
-        sending = [probe for probe in self._probes if probe.sent < PROBES and probe.due <= now]
+        sending = [probe for probe in self._probes.values() if probe.sent < PROBES and probe.due <= now]
         for probe in sending:
             probe.sent += 1
             probe.due = now + (SPACING_S if probe.sent < PROBES else SILENCE_S)
@@ -55,25 +55,21 @@ class Prober:
 
     def answered(self, interface: str, address: bytes, mac: bytes) -> list[Verdict]:
         """Somebody on `interface` says that it has `address`."""
-        hit = [
-            probe for probe in self._probes if probe.address == address and probe.interface == interface and probe.sent
-        ]
-        self._probes = [probe for probe in self._probes if probe not in hit]
-        return [Verdict(probe.request, mac) for probe in hit]
+        hit = [probe.request for probe in self._of(interface, address) if probe.sent]
+        return [Verdict(self._probes.pop(request).request, mac) for request in hit]
 
     def failed(self, interface: str, address: bytes) -> list[int]:
         """The requests whose probe could not be sent: the wire was not asked, so it is not silent."""
-        hit = [probe for probe in self._probes if (probe.interface, probe.address) == (interface, address)]
-        self._probes = [probe for probe in self._probes if probe not in hit]
-        return [probe.request for probe in hit]
+        return [self._probes.pop(probe.request).request for probe in self._of(interface, address)]
 
     def silent(self, now: float) -> list[Verdict]:
         """The questions that nobody answered in time. To be called after everything that arrived was read."""
-        over = [probe for probe in self._probes if probe.sent == PROBES and probe.due <= now]
-        if over:
-            self._probes = [probe for probe in self._probes if probe not in over]
-        return [Verdict(probe.request, None) for probe in over]
+        over = [probe.request for probe in self._probes.values() if probe.sent == PROBES and probe.due <= now]
+        return [Verdict(self._probes.pop(request).request, None) for request in over]
 
     def next_time(self) -> float | None:
         """When to call `due` and `silent`; None = nothing is asked."""
-        return min((probe.due for probe in self._probes), default=None)
+        return min((probe.due for probe in self._probes.values()), default=None)
+
+    def _of(self, interface: str, address: bytes) -> list[Probe]:
+        return [p for p in self._probes.values() if p.address == address and p.interface == interface]
