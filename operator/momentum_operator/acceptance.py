@@ -6,10 +6,11 @@ can show what another file on this machine holds.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from functools import lru_cache
+from ipaddress import ip_network
 
 from momentum_node.config.loading import ConfigurationInvalid, load
-from momentum_node.config.model import NodeConfiguration, Place
+from momentum_node.config.model import NodeConfiguration, Place, Vip
 from momentum_node.errors import ConfigurationError
 from momentum_operator.fields import Address, Network, Problem
 from momentum_operator.names import MAIN_FILE, TEXT_FILE
@@ -44,20 +45,30 @@ class Verdict:
 def judge(spec: ClusterSpec, files: Mapping[str, str], around: Surroundings) -> Verdict:
     """Reads `files` as a node would and checks every address that they declare."""
     try:
-        loaded = load(MAIN_FILE, _reader(files), contained=True)
+        configuration = _load(tuple(sorted((n, t) for n, t in files.items() if n not in _NOT_CONFIGURATION)))
     except ConfigurationInvalid as error:
         return Verdict(tuple(Problem(_path(spec, m.place), f"{m.text} [{m.code}]") for m in error.messages))
     except ConfigurationError as error:
         return Verdict((Problem("spec.configuration", str(error)),))
-    configuration = loaded.node
     addresses = tuple(str(vip.address) for vip in configuration.vips)
-    problems = [problem for vip in configuration.vips for problem in _address(spec, vip.address, configuration, around)]
+    fields = {vip.address: f"spec.vips[{index}].address" for index, vip in enumerate(spec.vips)}
+    paths = [(fields.get(vip.address, "spec.configuration"), vip) for vip in configuration.vips]
+    problems = [problem for path, vip in paths for problem in _address(path, vip, around)]
     return Verdict(tuple(problems), addresses, tuple(configuration.notices))
+
+
+_NOT_CONFIGURATION = frozenset({"nodes.json", "corosync.conf", "revision"})
+
+
+@lru_cache(maxsize=16)
+def _load(files: tuple[tuple[str, str], ...]) -> NodeConfiguration:
+    """What the text says; remembered, because it is asked for at each change of anything."""
+    return load(MAIN_FILE, _reader(dict(files)), contained=True).node
 
 
 def _reader(files: Mapping[str, str]) -> Callable[[str], bytes]:
     def read(path: str) -> bytes:
-        if "/" in path or path in {"nodes.json", "corosync.conf"} or path not in files:
+        if path not in files:
             raise FileNotFoundError(2, "include reaches only the names in spec.configurationFiles", path)
         return files[path].encode()
 
@@ -75,10 +86,8 @@ def _path(spec: ClusterSpec, place: Place) -> str:
     return f"{place.file}:{where} (written from the fields of the spec)"
 
 
-def _address(
-    spec: ClusterSpec, address: Address, configuration: NodeConfiguration, around: Surroundings
-) -> Iterable[Problem]:
-    path = _field(spec, address)
+def _address(path: str, vip: Vip, around: Surroundings) -> Iterable[Problem]:
+    address = vip.address
     text = str(address)
     if owner := around.node_addresses.get(text):
         yield Problem(path, f"{text} is the own address of node {owner}; a node's own address cannot move")
@@ -86,7 +95,6 @@ def _address(
         yield Problem(path, f"{text} already belongs to MomentumCluster {other}")
     if around.checks_allowance and not around.settings.may_claim(around.namespace, address):
         yield Problem(path, _not_allowed(text, around))
-    vip = next(vip for vip in configuration.vips if vip.address == address)
     if vip.topology is None:
         yield Problem(path, f"{text} is in no network: name its network and interface in spec.networks")
     else:
@@ -109,10 +117,3 @@ def _special(path: str, address: Address, network: Network) -> Iterable[Problem]
             yield Problem(path, f"{address} is the address of network {network} itself")
         if address == network.broadcast_address:
             yield Problem(path, f"{address} is the broadcast address of {network}")
-
-
-def _field(spec: ClusterSpec, address: Address) -> str:
-    for index, vip in enumerate(spec.vips):
-        if vip.address == ip_address(str(address)):
-            return f"spec.vips[{index}].address"
-    return "spec.configuration"

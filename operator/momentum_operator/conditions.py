@@ -185,7 +185,8 @@ def _accepted(facts: Facts) -> tuple[str, str]:
     running = [r for r in facts.reports.values() if r["configuration"]["running"] == facts.revision]
     text = f"revision {facts.revision[:12]} runs on {len(running)} of {len(facts.members)} nodes"
     notices = f"; {some(facts.notices, 2)}" if facts.notices else ""
-    return text + notices, reasons.ACCEPTED if len(running) == len(facts.members) else reasons.LOADING
+    is_loaded = bool(running) and len(running) == len(facts.reports)  # a lost node is told of elsewhere
+    return text + notices, reasons.ACCEPTED if is_loaded else reasons.LOADING
 
 
 def _condition(

@@ -2,8 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
@@ -24,7 +23,9 @@ _log = structlog.get_logger("momentum_operator")
 class Reconciler:
     """One cluster, over and over. Not for two tasks at once."""
 
-    def __init__(self, kube: Kube, settings: Settings, namespace: str, name: str, on_change: Any) -> None:
+    def __init__(
+        self, kube: Kube, settings: Settings, namespace: str, name: str, on_change: Callable[[], None]
+    ) -> None:
         self._kube, self._settings = kube, settings
         self._namespace, self._name = namespace, name
         self._on_change = on_change
@@ -104,6 +105,8 @@ class Reconciler:
         return {job["metadata"]["name"]: job for job in found}
 
     async def _listen(self, who: Identity, addresses: Mapping[str, str]) -> None:
+        if self._reports is not None and self._reports.cluster_uid != who.uid:
+            await self.close()  # another cluster of the same name
         if self._reports is None:
             self._reports = NodeReports(who.uid, self._on_change)
         material = keyring.content(self._secrets.get(names.operator_secret(who.name)))

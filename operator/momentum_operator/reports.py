@@ -51,6 +51,7 @@ class NodeReports:
     """The reports of one cluster's nodes by name on the bus, kept fresh; `on_change` is called on news."""
 
     def __init__(self, cluster_uid: str, on_change: Callable[[], None], port: int = STATUS_PORT) -> None:
+        self.cluster_uid = cluster_uid
         self._uri = identity(cluster_uid, "node")
         self._on_change = on_change
         self._port = port

@@ -60,7 +60,8 @@ class Work:
         reconciler = Reconciler(self._kube, self._settings, *key, lambda: self.wake(key))
         wake = self._wakes[key]
         try:
-            while await self._round(key, reconciler, wake):
+            # One that is gone and was woken meanwhile may be there again under the same name.
+            while await self._round(key, reconciler, wake) or wake.is_set():
                 await asyncio.sleep(SPACING_S)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(wake.wait(), RECHECK_S)

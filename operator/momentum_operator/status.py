@@ -108,9 +108,11 @@ def _configuration_events(observed: Observed, status: Mapping[str, Any]) -> Iter
     after = _condition(status, reasons.CONFIG_ACCEPTED)
     if after.get("status") == "False" and after.get("message") != before.get("message"):
         yield Emit(reasons.CONFIG_REJECTED, after["message"], is_warning=True)
-    loads = after.get("reason") == reasons.ACCEPTED and before.get("reason") == reasons.LOADING
-    if loads or (before.get("status") == "False" and after.get("status") == "True"):
+    if after.get("reason") == reasons.ACCEPTED and before.get("reason") in _BEFORE_LOADED:
         yield Emit(reasons.CONFIG_LOADED, after["message"])
+
+
+_BEFORE_LOADED = {reasons.LOADING, reasons.INVALID, reasons.REFUSED_BY_NODE}
 
 
 def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:

@@ -49,6 +49,13 @@ class Installation:
             process.terminate()
             process.wait(15)
 
+    def guard(self) -> tuple[int, str]:
+        """Exit code and words of the hook that runs before the chart is removed."""
+        command = [sys.executable, "-m", "momentum_operator", "guard-uninstall"]
+        environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stderr
+
 
 def chart(*values: str) -> list[dict[str, Any]]:
     """The objects of the chart with these values."""

@@ -100,3 +100,12 @@ def test_crds_stay_when_the_chart_goes_unless_told_otherwise() -> None:
 def test_two_replicas_get_a_disruption_budget() -> None:
     assert "PodDisruptionBudget" not in [o["kind"] for o in chart()]
     assert "PodDisruptionBudget" in [o["kind"] for o in chart("operator.replicas=2")]
+
+
+def test_uninstalling_is_refused_while_a_cluster_exists(server: ApiServer, installation: Installation) -> None:
+    assert installation.guard() == (0, "")
+    server.kubectl("create", "-f", "-", stdin=_resource("left"))
+    try:
+        assert installation.guard() == (1, "delete these MomentumClusters first: mail/left\n")
+    finally:
+        server.kubectl("delete", "mc", "left", "-n", "mail")

@@ -14,7 +14,7 @@ def _vip(address: str, name: str = "out-1", **more: Any) -> dict[str, Any]:
     return {"name": name, "address": address, **more}
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "bad address": (
         {"vips": [_vip("198.18.0.400"), _vip("198.18.0.42", "out-2")]},
         "spec.vips[0].address: '198.18.0.400' is not an IPv4",
