@@ -254,7 +254,9 @@ class Shard:
     def _put(self, transaction: Transaction) -> Stored:
         payload = encode_transaction(transaction)
         place = self._log.put(TRANSACTION, payload, content_at=len(payload[0]) + len(payload[1]))
-        return Stored(place, transaction.body_file, {one.id for one in transaction.recipients}, len(transaction.recipients))
+        return Stored(
+            place, transaction.body_file, {one.id for one in transaction.recipients}, len(transaction.recipients)
+        )
 
     def _register(self, transactions: Sequence[tuple[Transaction, File | None]], stored: list[Stored]) -> None:
         while self._log.made:

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from momentum_node import clock
 from momentum_node.errors import SpoolError
 from momentum_node.spool.disk import Disk, File
-from momentum_node.spool.message import IdSource, Message, Outcome, Result, Stored, Transaction
+from momentum_node.spool.message import IdSource, Message, Outcome, Stored, Transaction
 from momentum_node.spool.recovery import Kept, Unreadable
 from momentum_node.spool.shard import Shard
 
@@ -60,19 +60,30 @@ class Store:
     def _start(self) -> IdSource:
         return self._shard.start(self._node_id, self.index, int(clock.wall() // 60))
 
-    async def recover(self, on_message: Callable[[Message], None]) -> None:
-        """Hand over every message that waits, newest segment first, while everything else goes on."""
+    async def recover(self, on_message: Callable[[Message], None]) -> list[tuple[int, OSError]]:
+        """Hand over every message that waits, newest segment first, while everything else goes on.
+
+        Returns the segments that the disk did not give; while there are any, nothing old is removed.
+        """
         loop = asyncio.get_running_loop()
+        failed: list[tuple[int, OSError]] = []
         for number in self._shard.to_recover:
             given = 0
-            for kept in await loop.run_in_executor(self._reader, self._shard.recover, number):
+            try:
+                found = await loop.run_in_executor(self._reader, self._shard.recover, number)
+            except OSError as error:
+                failed.append((number, error))
+                continue
+            for kept in found:
                 for message in self._messages(kept):
                     on_message(message)
                 given += len(kept.recipients)
                 if given >= RECOVERY_STEP:
                     given = 0
                     await asyncio.sleep(0)
-        await loop.run_in_executor(self._writer, self._shard.finish_recovery)
+        if not failed:
+            await loop.run_in_executor(self._writer, self._shard.finish_recovery)
+        return failed
 
     def _messages(self, kept: Kept) -> list[Message]:
         messages = [
@@ -139,12 +150,14 @@ class Store:
     def record(self, message: Message, outcome: Outcome) -> None:
         """Put down what became of a message. Durable soon; nobody waits for it."""
         if outcome.result.is_final:
-            self._forget_content(message.stored)
+            self.release(message)
         self._outcomes.append(outcome)
         if self._running is None and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(OUTCOME_DELAY_S, self._commit)
 
-    def _forget_content(self, stored: Stored) -> None:
+    def release(self, message: Message) -> None:
+        """The message has left the queues: its content need not stay in memory for it."""
+        stored = message.stored
         stored.queued -= 1
         if stored.resident is not None and stored.queued == 0:
             self._resident -= len(stored.resident)
@@ -198,8 +211,3 @@ class Store:
         if self._resident + size <= RESIDENT_BYTES:
             stored.resident = b"".join((transaction.head, *transaction.body))
             self._resident += len(stored.resident)
-
-
-def final(message: Message, result: Result) -> Outcome:
-    """The outcome that ends a message."""
-    return Outcome(message.id, result, message.retries)

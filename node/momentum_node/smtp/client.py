@@ -1,0 +1,275 @@
+"""The client's side of one SMTP connection, without I/O: transactions and replies in; bytes and results out.
+
+    BANNER ─220─▶ EHLO ─250─▶ IDLE ──send()──▶ MAIL ▶ RCPT ▶ DATA ▶ DOT ──▶ IDLE
+                    └─5yz─▶ HELO ─250─▶ ┘            (one flight where the server offers PIPELINING)
+
+Every command sent stands in a queue of expectations; each reply is judged by the oldest. A transaction ends when all
+its expectations are met: then there is one reply for every recipient. RFC 5321, 2920, 1870, 6152, 6531.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, TypeAlias
+
+from momentum_node.errors import ProtocolError
+from momentum_node.smtp.replies import ReplyReader
+from momentum_node.smtp.reply import Reply, reply
+
+CLOSED_BY_PEER: Final = reply(451, "4.4.2", "[internal] connection closed by remote host")
+NOT_SMTP: Final = reply(451, "4.5.0", "[internal] remote host does not speak SMTP")
+NO_SMTPUTF8: Final = reply(550, "5.6.7", "[internal] remote host does not offer SMTPUTF8")
+NOT_ACCEPTED: Final = reply(451, "4.5.0", "[internal] unexpected reply to DATA")
+
+
+class Stage(IntEnum):
+    """What the connection waits for; the numbers are those of the logs."""
+
+    IDLE = 1
+    MAIL = 3
+    RCPT = 5
+    DATA = 7
+    DOT = 9
+    EHLO = 11
+    BANNER = 12
+    RSET = 14
+    QUIT = 22
+
+
+_SILENCE: Final = {
+    Stage.BANNER: "no banner",
+    Stage.EHLO: "no EHLO response",
+    Stage.MAIL: "no MAIL FROM response",
+    Stage.RCPT: "no RCPT TO response",
+    Stage.DATA: "no DATA response",
+    Stage.DOT: "no response to message body",
+    Stage.RSET: "no RSET response",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One transaction to send."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    content: bytes
+    eight_bit: bool = False
+    smtputf8: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The server greeted us; letters may be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The letter's fate: one reply for each recipient, in order."""
+
+    replies: tuple[Reply, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """No more on this connection: close it. `reply`: why; None after our own QUIT."""
+
+    reply: Reply | None
+
+
+ClientEvent: TypeAlias = Ready | Finished | Ended
+_Expected: TypeAlias = tuple[Stage, int]
+
+
+class Client:
+    """One connection. The driver connects, feeds `receive`, sends what `output` holds, keeps the time."""
+
+    def __init__(self, ehlo_name: str) -> None:
+        self._name = ehlo_name
+        self._reader = ReplyReader()
+        self._expected: deque[_Expected] = deque([(Stage.BANNER, 0)])
+        self._output: list[bytes] = []
+        self._events: list[ClientEvent] = []
+        self._extensions: frozenset[str] = frozenset()
+        self._letter: Letter | None = None
+        self._results: list[Reply | None] = []
+        self._accepted: list[int] = []
+        self._unsent: deque[tuple[bytes, _Expected]] = deque()
+        self._needs_reset = False
+        self._is_ended = False
+
+    @property
+    def stage(self) -> Stage:
+        """What we wait for."""
+        return self._expected[0][0] if self._expected else Stage.IDLE
+
+    @property
+    def has_letter(self) -> bool:
+        """A transaction is under way."""
+        return self._letter is not None
+
+    def output(self) -> bytes:
+        """Bytes to send, handed out once."""
+        data = b"".join(self._output)
+        self._output.clear()
+        return data
+
+    # -- what happens
+
+    def receive(self, data: bytes) -> list[ClientEvent]:
+        """Judge what the server sent."""
+        try:
+            for answer in self._reader.feed(data):
+                self._judge(answer)
+        except ProtocolError:
+            self._end(NOT_SMTP)
+        return self._take_events()
+
+    def lost(self) -> list[ClientEvent]:
+        """The connection is gone."""
+        self._end(CLOSED_BY_PEER)
+        return self._take_events()
+
+    def timed_out(self) -> list[ClientEvent]:
+        """Nothing came in time."""
+        self._end(reply(451, "4.4.2", f"[internal] {_SILENCE.get(self.stage, 'no response')}"))
+        return self._take_events()
+
+    def give_up(self, why: Reply) -> list[ClientEvent]:
+        """End now: the letter in hand gets `why`."""
+        self._end(why)
+        return self._take_events()
+
+    def send(self, letter: Letter) -> list[ClientEvent]:
+        """Begin a transaction; allowed when idle. The result may come at once (the server lacks what it needs)."""
+        if letter.smtputf8 and "SMTPUTF8" not in self._extensions:
+            return [Finished((NO_SMTPUTF8,) * len(letter.recipients))]
+        self._letter = letter
+        self._results = [None] * len(letter.recipients)
+        self._accepted = []
+        if self._needs_reset:
+            self._needs_reset = False
+            self._unsent.append((b"RSET\r\n", (Stage.RSET, 0)))
+        self._unsent.append((self._mail(letter), (Stage.MAIL, 0)))
+        for number, recipient in enumerate(letter.recipients):
+            self._unsent.append((f"RCPT TO:<{recipient}>\r\n".encode(), (Stage.RCPT, number)))
+        self._unsent.append((b"DATA\r\n", (Stage.DATA, 0)))
+        self._send_unsent()
+        return self._take_events()
+
+    def quit(self) -> None:
+        """Say goodbye; `Ended` follows when the server agrees."""
+        self._expect(b"QUIT\r\n", (Stage.QUIT, 0))
+
+    # -- sending
+
+    def _mail(self, letter: Letter) -> bytes:
+        text = f"MAIL FROM:<{letter.sender}>"
+        if "SIZE" in self._extensions:
+            text += f" SIZE={len(letter.content)}"
+        if letter.eight_bit and "8BITMIME" in self._extensions:
+            text += " BODY=8BITMIME"
+        if letter.smtputf8:
+            text += " SMTPUTF8"
+        return f"{text}\r\n".encode()
+
+    def _expect(self, data: bytes, expected: _Expected) -> None:
+        self._output.append(data)
+        self._expected.append(expected)
+
+    def _send_unsent(self) -> None:
+        """The next command, or all of them at once when the server can take that."""
+        while self._unsent:
+            self._expect(*self._unsent.popleft())
+            if "PIPELINING" not in self._extensions:
+                return
+
+    def _send_content(self, letter: Letter) -> None:
+        content = letter.content.replace(b"\r\n.", b"\r\n..")
+        if content.startswith(b"."):
+            content = b"." + content
+        end = b".\r\n" if not content or content.endswith(b"\r\n") else b"\r\n.\r\n"
+        self._output.append(content)
+        self._expect(end, (Stage.DOT, 0))
+
+    # -- judging
+
+    def _judge(self, answer: Reply) -> None:
+        if self._is_ended:
+            return
+        if not self._expected or (answer.code == 421 and self.stage is not Stage.QUIT):
+            self._end(answer)  # unasked for: only 421 is, but whatever it is, the two sides disagree from here on
+            return
+        stage, number = self._expected.popleft()
+        if stage in {Stage.BANNER, Stage.EHLO, Stage.RSET, Stage.QUIT}:
+            self._judge_session(stage, number, answer)
+        else:
+            self._judge_letter(stage, number, answer)
+        if not self._is_ended:
+            self._send_next()
+
+    def _judge_session(self, stage: Stage, number: int, answer: Reply) -> None:
+        if stage is Stage.QUIT:
+            self._end(None)
+        elif stage is Stage.BANNER and answer.is_positive:
+            self._expect(f"EHLO {self._name}\r\n".encode(), (Stage.EHLO, 0))
+        elif stage is Stage.EHLO and answer.is_positive:
+            self._extensions = (
+                frozenset(line.split(" ")[0].upper() for line in answer.lines[1:]) if not number else frozenset()
+            )
+            self._events.append(Ready())
+        elif stage is Stage.EHLO and answer.is_permanent and not number:
+            self._expect(f"HELO {self._name}\r\n".encode(), (Stage.EHLO, 1))
+        elif not answer.is_positive:
+            self._end(answer)
+
+    def _judge_letter(self, stage: Stage, number: int, answer: Reply) -> None:
+        letter = self._letter
+        if letter is None:
+            return
+        if stage is Stage.MAIL and not answer.is_positive:
+            self._results = [answer] * len(self._results)
+        elif stage is Stage.RCPT and answer.is_positive and self._results[number] is None:
+            self._accepted.append(number)
+        elif stage is Stage.RCPT and self._results[number] is None:
+            self._results[number] = answer
+        elif stage is Stage.DATA and answer.code == 354:
+            open_ = letter if self._accepted else Letter("", (), b"")
+            self._send_content(open_)
+        elif stage is Stage.DATA:
+            self._settle(NOT_ACCEPTED if answer.is_positive else answer)
+        elif stage is Stage.DOT:
+            self._settle(answer)
+
+    def _settle(self, answer: Reply) -> None:
+        self._results = [answer if one is None else one for one in self._results]
+
+    def _send_next(self) -> None:
+        """Without pipelining: the next command; none when nobody would receive the letter."""
+        if self._letter is None or self._expected:
+            return
+        if self._unsent and all(one is not None for one in self._results):
+            self._unsent.clear()
+        self._send_unsent()
+        if not self._expected:
+            self._finish()
+
+    def _finish(self) -> None:
+        replies = tuple(NOT_ACCEPTED if one is None else one for one in self._results)
+        self._needs_reset = not all(one.is_positive for one in replies)
+        self._letter = None
+        self._events.append(Finished(replies))
+
+    def _end(self, why: Reply | None) -> None:
+        if self._is_ended:
+            return
+        self._is_ended = True
+        self._unsent.clear()
+        if self._letter is not None:
+            self._settle(why or CLOSED_BY_PEER)
+            self._finish()
+        self._events.append(Ended(why))
+
+    def _take_events(self) -> list[ClientEvent]:
+        events, self._events = self._events, []
+        return events

@@ -1,0 +1,45 @@
+"""Reading the replies of a server (RFC 5321 §4.2.1): bytes in, `Reply` values out. Pure."""
+
+import re
+from typing import Final
+
+from momentum_node.errors import ProtocolError
+from momentum_node.smtp.reply import Reply
+
+MAX_REPLY_BYTES: Final = 65_536
+_LINE: Final = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
+_ENHANCED: Final = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: |$)")
+
+
+class ReplyReader:
+    """Puts lines together to replies."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._lines: list[str] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> list[Reply]:
+        """The replies that are complete now. Raises `ProtocolError` when the peer does not speak SMTP."""
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        self._size += len(data)
+        replies = [found for line in lines if (found := self._line(line.removesuffix(b"\r"))) is not None]
+        if replies:
+            self._size = len(self._buffer)
+        if self._size > MAX_REPLY_BYTES:
+            raise ProtocolError("the reply has no end")
+        return replies
+
+    def _line(self, line: bytes) -> Reply | None:
+        found = _LINE.fullmatch(line)
+        if found is None:
+            raise ProtocolError("the reply is not one of SMTP")
+        self._lines.append((found[3] or b"").decode("utf-8", "replace"))
+        if found[2] == b"-":
+            return None
+        lines, self._lines = self._lines, []
+        status = _ENHANCED.match(lines[0])
+        if status is None:
+            return Reply(int(found[1]), "", tuple(lines))
+        prefix = status[1]
+        return Reply(int(found[1]), prefix, tuple(one.removeprefix(prefix).removeprefix(" ") for one in lines))

@@ -1,0 +1,351 @@
+"""The driver of the queues: opens connections, hands out messages, puts down what became of them.
+
+Messages come back from a connection with one reply each; what it means for them is `settling`'s part.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from momentum_node import clock
+from momentum_node.config.model import Address, Binding, OutboundOptions
+from momentum_node.errors import SpoolError
+from momentum_node.log import logger
+from momentum_node.smtp.client import Letter
+from momentum_node.smtp.outbound import CONNECT_TIMED_OUT, Connection, SourceMissing
+from momentum_node.smtp.reply import Reply, reply
+from momentum_node.smtp.resolver import Resolver
+from momentum_node.smtp.routes import NoRoute, Target, choose
+from momentum_node.spool.assignment import Assignment
+from momentum_node.spool.lookup import Lookup
+from momentum_node.spool.message import Message
+from momentum_node.spool.schedule import Key, Queue, Schedule, connection_goal
+from momentum_node.spool.settling import Settling
+from momentum_node.spool.store import Store
+
+TICK_S: Final = 0.5
+MAX_RECIPIENTS_PER_BATCH: Final = 100
+SOURCE_REST_S: Final = 5.0  # after EADDRNOTAVAIL, before the next look
+CONNECT_TIMEOUT_TO_DELAY_S: Final = 900.0
+CONNECTS_AT_ONCE: Final = 4  # new connections of one queue in one go
+NO_CONNECTION: Final = reply(451, "4.4.1", "[internal] No valid hosts (unable to make any connections)")
+ADDRESS_LOST: Final = reply(451, "4.3.2", "[internal] the source address moved to another node")
+STOPPING: Final = reply(451, "4.3.2", "[internal] this server is shutting down")
+
+
+@dataclass(slots=True, eq=False)
+class _Line:
+    """A queue's connections."""
+
+    queue: Queue
+    options: OutboundOptions
+    source: Address | None
+    idle: list[Connection] = field(default_factory=list)
+    rest_until: float = 0.0  # wall clock
+    failing_since: float | None = None
+    opening: set["asyncio.Task[None]"] = field(default_factory=set)
+
+
+@dataclass(slots=True, eq=False)
+class _Hand:
+    """What a connection is busy with."""
+
+    line: _Line
+    messages: list[Message] = field(default_factory=list)
+    is_free: bool = False  # ready for a letter
+
+
+class Delivery:
+    """All outbound mail of one worker."""
+
+    def __init__(self, stores: Mapping[int, Store], resolver: Resolver, hostname: str) -> None:
+        self.schedule = Schedule()
+        self.is_open = False  # the core is there and nothing stops us: new connections may be made
+        self._stores = stores
+        self._settling = Settling(stores, self.schedule, hostname, self.add)
+        self._resolver = resolver
+        self._hostname = hostname
+        self._lookup: Lookup | None = None
+        self._assignment = Assignment({})
+        self._held: set[Address] = set()  # DuraVIPs that are on this node
+        self._lines: dict[Key, _Line] = {}
+        self._hands: dict[Connection, _Hand] = {}
+        self._resting: dict[str, float] = {}  # next hop address → until when
+        self._open_to: defaultdict[str, int] = defaultdict(int)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # -- the worker's side
+
+    @property
+    def connections(self) -> int:
+        """Open connections."""
+        return len(self._hands)
+
+    @property
+    def delivered(self) -> int:
+        """Messages that a next hop took."""
+        return self._settling.delivered
+
+    @property
+    def failed(self) -> int:
+        """Messages that failed for good."""
+        return self._settling.failed
+
+    def configure(self, lookup: Lookup) -> None:
+        """Use this generation from now on."""
+        self._lookup = lookup
+        self._assignment = Assignment(lookup.node.bindings)
+        for key, line in self._lines.items():
+            line.options = lookup.outbound(key.binding, key.domain)
+
+    def add(self, message: Message) -> None:
+        """Queue a durable message and see to it at once."""
+        message.binding = self._assignment.existing(message.binding)
+        self._pump(self._line(self.schedule.add(message, clock.wall())))
+
+    def tick(self) -> None:
+        """The maintainer: due messages become active, connections are opened."""
+        now = clock.wall()
+        self._resting = {address: until for address, until in self._resting.items() if until > now}
+        for queue in self.schedule.wake(now):
+            self._pump(self._line(queue))
+        for key in [key for key, line in self._lines.items() if not line.queue.connections]:
+            if key not in self.schedule.queues:
+                del self._lines[key]
+
+    def gain(self, address: Address) -> None:
+        """A DuraVIP is on this node: its bindings may deliver."""
+        self._held.add(address)
+        self.tick()
+
+    def lose(self, address: Address) -> None:
+        """It will be gone: nothing new from it; messages in hand may finish until `drop`."""
+        self._held.discard(address)
+        for connection, hand in list(self._hands.items()):
+            if hand.line.source == address and not hand.messages:
+                connection.quit()
+
+    def forget_addresses(self) -> None:
+        """The core is gone, and the DuraVIPs with it; it will say which of them are here when it is back."""
+        self._held.clear()
+
+    def drop(self, address: Address) -> None:
+        """End what still uses it; messages in hand wait, without a try being counted."""
+        if address in self._held:
+            return
+        for line in self._lines.values():
+            if line.source == address:
+                for task in line.opening:
+                    task.cancel()
+        for connection, hand in list(self._hands.items()):
+            if hand.line.source == address:
+                self._hand_back(hand)
+                connection.abort(ADDRESS_LOST)
+
+    def uses(self, address: Address) -> bool:
+        """Some connection has it as its source, or is being opened from it."""
+        if any(line.source == address and line.opening for line in self._lines.values()):
+            return True
+        return any(hand.line.source == address for hand in self._hands.values())
+
+    async def close(self, grace_s: float) -> None:
+        """No new message; those in hand have `grace_s`."""
+        self.is_open = False
+        deadline = clock.monotonic() + grace_s
+        for connection, hand in list(self._hands.items()):
+            if not hand.messages:
+                connection.quit()
+        while self._hands and clock.monotonic() < deadline:  # noqa: ASYNC110 - once, at the end of the process
+            await asyncio.sleep(0.02)
+        for connection, hand in list(self._hands.items()):
+            self._hand_back(hand)
+            connection.abort(STOPPING)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # -- connections
+
+    def _line(self, queue: Queue) -> _Line:
+        line = self._lines.get(queue.key)
+        if line is not None and line.queue is queue:
+            return line
+        assert self._lookup is not None  # noqa: S101 - `configure` comes before the first message
+        binding = self._lookup.node.bindings.get(queue.key.binding)
+        options = self._lookup.outbound(*queue.key)
+        line = self._lines[queue.key] = _Line(queue, options, None if binding is None else binding.address)
+        return line
+
+    def _may_deliver(self, line: _Line) -> bool:
+        if not self.is_open or self._lookup is None or line.options.suspend_delivery:
+            return False
+        binding: Binding | None = self._lookup.node.bindings.get(line.queue.key.binding)
+        return binding is None or not binding.duravip or binding.address in self._held
+
+    def _pump(self, line: _Line) -> None:
+        """Give messages to idle connections; open more when the queue deserves them."""
+        if not self._may_deliver(line):
+            return
+        while line.queue.active and line.idle:
+            self._serve(line.idle.pop())
+        if line.rest_until > clock.wall():
+            return
+        goal = connection_goal(len(line.queue.active), line.options.max_outbound_connections)
+        room = line.options.max_outbound_connections - line.queue.connections
+        for _ in range(min(goal, CONNECTS_AT_ONCE, room + len(line.opening)) - len(line.opening)):
+            line.queue.connections += 1
+            task = self._spawn(self._open(line))
+            line.opening.add(task)
+            task.add_done_callback(line.opening.discard)
+
+    async def _open(self, line: _Line) -> None:
+        """One connection for a queue, to the best host that takes it."""
+        connected = False
+        try:
+            connected = await self._connect(line)
+        except SourceMissing:
+            line.rest_until = clock.wall() + SOURCE_REST_S
+        finally:
+            if not connected:
+                line.queue.connections -= 1
+
+    async def _connect(self, line: _Line) -> bool:
+        options = line.options
+        destination = options.gateway or line.queue.key.domain
+        found = await self._resolver.targets(destination, options.remote_smtp_port, options.gateway is not None)
+        if isinstance(found, NoRoute):
+            self._sweep(line, found.reply)
+            return False
+        families = frozenset({4, 6} if line.source is None else {line.source.version})
+        why = NO_CONNECTION
+        for target in choose(found, self._resting, self._open_to, families, clock.wall()):
+            connection = Connection(self, target, options, self._ehlo_name(options))
+            try:
+                await connection.open(line.source)
+            except TimeoutError:
+                why = CONNECT_TIMED_OUT
+            except OSError as error:
+                why = reply(451, "4.4.1", f"[internal] {target.address}: {error.strerror or error}")
+            else:
+                if not connection.is_closed:
+                    self._hands[connection] = _Hand(line)
+                    self._open_to[target.address] += 1
+                    return True
+            self._rest(target, options)
+        self._no_contact(line, why)
+        return False
+
+    def _ehlo_name(self, options: OutboundOptions) -> str:
+        return options.ehlo_hostname if not options.ehlo_hostname.startswith("__") else self._hostname
+
+    def _rest(self, target: Target, options: OutboundOptions) -> None:
+        self._resting[target.address] = clock.wall() + options.host_failure_retry_s
+
+    def _no_contact(self, line: _Line, why: Reply) -> None:
+        """No host takes a connection: rest; after a long time without any, all that is active fails once."""
+        now = clock.wall()
+        line.rest_until = now + min(line.options.host_failure_retry_s, CONNECT_TIMEOUT_TO_DELAY_S)
+        if line.failing_since is None:
+            line.failing_since = now
+        if now - line.failing_since >= CONNECT_TIMEOUT_TO_DELAY_S:
+            line.failing_since = None
+            self._sweep(line, why)
+
+    def _sweep(self, line: _Line, why: Reply) -> None:
+        """All active messages of a queue fail alike."""
+        messages = list(line.queue.active)
+        line.queue.active.clear()
+        for message in messages:
+            self._settling.settle(message, why, line.options, None)
+
+    # -- what connections report
+
+    def connection_ready(self, connection: Connection) -> None:
+        """See `Owner`."""
+        hand = self._hands.get(connection)
+        if hand is None:  # before `open` returned: cannot be, for EHLO takes a round trip
+            return
+        hand.line.failing_since = None
+        hand.line.rest_until = 0.0
+        hand.is_free = True
+        self._serve(connection)
+
+    def _serve(self, connection: Connection) -> None:
+        """The next letter for a free connection, or goodbye, or wait for one."""
+        hand = self._hands[connection]
+        line, options = hand.line, hand.line.options
+        is_used_up = 0 < options.max_deliveries_per_connection <= connection.delivered
+        if is_used_up or not self._may_deliver(line):
+            connection.quit()
+            return
+        hand.messages = line.queue.take(MAX_RECIPIENTS_PER_BATCH)
+        if not hand.messages:
+            line.idle.append(connection)
+            return
+        hand.is_free = False
+        content = hand.messages[0].stored.resident
+        if content is not None:
+            connection.send(_letter(hand.messages, content))
+        else:
+            self._spawn(self._read_and_send(connection, hand))
+
+    async def _read_and_send(self, connection: Connection, hand: _Hand) -> None:
+        messages = hand.messages
+        try:
+            content = await self._stores[messages[0].home].read(messages[0])
+        except (OSError, SpoolError) as error:
+            logger().critical("a spooled message cannot be read; it waits", id=messages[0].id, error=str(error))
+            hand.messages = []
+            for message in messages:
+                self._settling.rest(message)
+            if connection in self._hands:
+                self._serve(connection)
+            return
+        if hand.messages is messages and connection in self._hands:
+            connection.send(_letter(messages, content))
+
+    def letter_finished(self, connection: Connection, replies: tuple[Reply, ...]) -> None:
+        """See `Owner`."""
+        hand = self._hands[connection]
+        messages, hand.messages = hand.messages, []
+        if not messages:  # handed back
+            return
+        for message, answer in zip(messages, replies, strict=True):
+            self._settling.settle(message, answer, hand.line.options, connection.target.host)
+
+    def connection_closed(self, connection: Connection, why: Reply | None) -> None:
+        """See `Owner`."""
+        hand = self._hands.pop(connection, None)
+        if hand is None:
+            return
+        line = hand.line
+        line.queue.connections -= 1
+        self._open_to[connection.target.address] -= 1
+        if not self._open_to[connection.target.address]:
+            del self._open_to[connection.target.address]
+        if connection in line.idle:
+            line.idle.remove(connection)
+        self._hand_back(hand)
+        if not connection.reached_smtp and why is not None and why not in {ADDRESS_LOST, STOPPING}:
+            self._rest(connection.target, line.options)
+            self._no_contact(line, why)
+        self._pump(line)
+
+    def _hand_back(self, hand: _Hand) -> None:
+        messages, hand.messages = hand.messages, []
+        self.schedule.give_back(messages)
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _letter(messages: list[Message], content: bytes) -> Letter:
+    envelope = messages[0].envelope
+    recipients = tuple(message.recipient for message in messages)
+    needs_utf8 = envelope.smtputf8 and not (envelope.sender.isascii() and all(map(str.isascii, recipients)))
+    return Letter(envelope.sender, recipients, content, envelope.eight_bit, needs_utf8)

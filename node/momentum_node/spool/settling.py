@@ -1,0 +1,109 @@
+"""What a reply means for a message: delivered, tried again later, or failed and bounced.
+
+Nothing leaves the queues but from here, and each end is recorded. A crash can lose the newest records, so a message
+may go out twice; it cannot be lost, because it stays in the spool until its end is durable.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from momentum_node import clock
+from momentum_node.config.model import OutboundOptions
+from momentum_node.errors import SpoolError
+from momentum_node.smtp.reply import Reply
+from momentum_node.smtp.trace import date_text
+from momentum_node.spool.bounce import Failure, build, headers_of
+from momentum_node.spool.message import Envelope, Message, Outcome, Recipient, Result, Stored, Transaction
+from momentum_node.spool.schedule import GiveUp, Retry, Schedule, after_failure
+from momentum_node.spool.store import Store
+
+SPOOL_REST_S: Final = 60.0
+"""A message that the disk does not give, or whose end it does not take, waits this long."""
+
+
+class Settling:
+    """`requeue` takes messages that are to be delivered: bounces."""
+
+    def __init__(
+        self, stores: Mapping[int, Store], schedule: Schedule, hostname: str, requeue: Callable[[Message], None]
+    ) -> None:
+        self.delivered = 0
+        self.failed = 0
+        self._stores = stores
+        self._schedule = schedule
+        self._hostname = hostname
+        self._requeue = requeue
+        self._bounces: set[asyncio.Task[None]] = set()
+
+    def settle(self, message: Message, answer: Reply, options: OutboundOptions, remote: str | None) -> None:
+        """Act on the last word about a message. `remote`: the host that said it; None: we did."""
+        message.last_reply = answer
+        if answer.is_positive:
+            self.delivered += 1
+            self._stores[message.home].record(message, Outcome(message.id, Result.DELIVERED, message.retries))
+        elif answer.is_permanent:
+            self._fail(message, answer, options, remote)
+        else:
+            verdict = after_failure(message, options, clock.wall())
+            if isinstance(verdict, GiveUp):
+                self._fail(message, verdict.reply, options, remote)
+            else:
+                self._retry(message, verdict)
+
+    def rest(self, message: Message) -> None:
+        """Look at it again later, without counting a try."""
+        self._retry(message, Retry(clock.wall() + SPOOL_REST_S, message.retries))
+
+    def _retry(self, message: Message, verdict: Retry) -> None:
+        message.retries, message.next_attempt = verdict.retries, verdict.at
+        self._stores[message.home].record(message, Outcome(message.id, Result.RETRY, verdict.retries, verdict.at))
+        self._schedule.add(message, clock.wall())
+
+    def _fail(self, message: Message, why: Reply, options: OutboundOptions, remote: str | None) -> None:
+        self.failed += 1
+        if not (message.envelope.sender and options.generate_bounces):
+            outcome = Outcome(message.id, Result.FAILED, message.retries)
+            self._stores[message.home].record(message, outcome)
+            return
+        task = asyncio.get_running_loop().create_task(self._bounce(message, why, remote))
+        self._bounces.add(task)
+        task.add_done_callback(self._bounces.discard)
+
+    async def _bounce(self, message: Message, why: Reply, remote: str | None) -> None:
+        """The bounce and the end of the message that it reports become durable together, or not at all."""
+        store = self._stores[message.home]
+        try:
+            original = headers_of(await store.read(message))
+        except (OSError, SpoolError):
+            original = b""
+        transaction = self._dsn(store, Failure(message, why, original, self._hostname, remote))
+
+        def kept(stored: Stored | None) -> None:
+            if stored is None:
+                self.rest(message)
+                return
+            store.release(message)
+            (one,) = transaction.recipients
+            self._requeue(
+                Message(one.id, transaction.envelope, one.address, one.binding, one.domain, stored, store.index)
+            )
+
+        store.keep(transaction, None, kept)
+
+    def _dsn(self, store: Store, failure: Failure) -> Transaction:
+        message, now, id_ = failure.message, clock.wall(), store.new_id()
+        sender = message.envelope.sender
+        content = build(failure, id_, date_text(now), date_text(message.envelope.created))
+        envelope = Envelope(
+            created=now,
+            sender="",
+            size=len(content),
+            eight_bit=not content.isascii(),
+            smtputf8=not sender.isascii(),
+            protocol="internal",
+            message_id=f"<{id_.replace('/', '-')}@{self._hostname}>",
+        )
+        recipient = Recipient(id_, sender, message.binding, sender.rpartition("@")[2].lower())
+        outcome = Outcome(message.id, Result.FAILED, message.retries)
+        return Transaction(envelope, (recipient,), content, completes=(outcome,))

@@ -1,0 +1,82 @@
+"""The mail role of a node alone: real manager and workers, driven by the core's real end of the worker link."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from momentum_node.worker_link import Listen
+from momentum_node.workers import Workers
+
+CONFIGURATION = """
+Hostname = "mx.test"
+SpoolBase = "{spool}"
+Security {{ User = "root" Group = "root" }}
+Relay_Hosts = ( "127.0.0.0/8" )
+Gateway = "{gateway}"
+{more}
+ESMTP_Listener {{ Listen "127.0.0.1:{port}" {{ }} }}
+"""
+
+
+class MailNode:
+    """Make it, `await start()`, use `port`, `await stop()`. `more` is configuration text."""
+
+    def __init__(self, folder: Path, gateway: str, *, workers: int = 1, more: str = "") -> None:
+        self.folder = folder
+        self.spool = folder / "spool"
+        self._run = folder / "run"
+        self._run.mkdir(parents=True, exist_ok=True)
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        self._count = workers
+        self.configure(gateway, more)
+        self.core = Workers("n1", 1, frozenset({os.getuid()}), lambda: None)
+        self.manager: subprocess.Popen[bytes] | None = None
+
+    def configure(self, gateway: str, more: str = "") -> None:
+        """Write the configuration file."""
+        text = CONFIGURATION.format(spool=self.spool, gateway=gateway, more=more, port=self.port)
+        (self.folder / "ecelerity.conf").write_text(text)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the processes of the node see."""
+        return {
+            **os.environ,
+            "MOMENTUM_CONFIG": str(self.folder / "ecelerity.conf"),
+            "MOMENTUM_RUN": str(self._run),
+            "MOMENTUM_SPOOL": str(self.spool),
+        }
+
+    async def start(self) -> None:
+        """Core and manager; returns when every worker accepts."""
+        self.core.listen(self._run / "core.sock")
+        self.core.open(Listen("127.0.0.1", self.port, duravip=False), self._listening)
+        code = f"import sys; from momentum_node.mail import run_mail; sys.exit(run_mail({self._count}))"
+        self.manager = subprocess.Popen([sys.executable, "-c", code], env=self.environment)
+        await self.until(lambda: self.core.report()["workers"] == self._count and self.core.are_accepting())
+
+    async def stop(self) -> None:
+        """SIGTERM, as the end of a pod."""
+        if self.manager is not None:
+            self.manager.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(self.manager.wait, 60)
+            self.manager = None
+        self.core.close()
+
+    async def until(self, condition: "object", limit_s: float = 20.0) -> None:
+        """Wait until `condition()` holds. Raises `TimeoutError`."""
+        assert callable(condition)
+        async with asyncio.timeout(limit_s):
+            while not condition():
+                await asyncio.sleep(0.02)
+
+    def worker_pids(self) -> list[int]:
+        """The processes of the workers now."""
+        assert self.manager is not None
+        children = Path(f"/proc/{self.manager.pid}/task/{self.manager.pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
