@@ -1,4 +1,4 @@
-"""etcd, API server, controller manager and scheduler, all in the control plane's namespace."""
+"""etcd, API server, controller manager, scheduler and name server, all in the control plane's namespace."""
 
 from __future__ import annotations
 
@@ -57,6 +57,8 @@ def start_control_plane() -> None:
         "etcd", in_namespace(CONTROL, ["etcd", "--data-dir", str(data), *urls, "--listen-peer-urls", f"{local}:2380"])
     )
     start_api_server()
+    program = str(Path(__file__).with_name("nameserver.py"))
+    start("nameserver", in_namespace(CONTROL, [sys.executable, program, CONTROL.address, SERVER, str(pki())]))
     kubernetes = binaries.kubernetes()
     start(
         "kube-controller-manager", in_namespace(CONTROL, [str(kubernetes / "kube-controller-manager"), *_controllers()])

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.cluster import binaries
 from tests.cluster.controlplane import kubeconfig, pki
 from tests.cluster.errors import ClusterError
-from tests.cluster.network import Machine, in_namespace
+from tests.cluster.network import CONTROL, Machine, in_namespace
 from tests.cluster.paths import run_dir
 from tests.cluster.processes import log_tail, pid_of, start, wait_until
 from tests.cluster.store import ADDRESS, copy_store, write_containerd_config
@@ -118,7 +118,7 @@ def _hold_mount_namespace(node: Machine) -> None:
 def _write_configuration(node: Machine, pause: str) -> None:
     folder = _folder(node)
     (folder / "resolv.conf").write_text(
-        "# No name server: one that cannot be reached costs every start many seconds.\n"
+        "# No name server of the node's own: one that cannot be reached costs every start many seconds.\n"
     )
     (folder / "kubelet.json").write_text(json.dumps(_kubelet(node), indent=1))
     (folder / "kube-proxy.json").write_text(json.dumps(_kube_proxy(), indent=1))
@@ -132,6 +132,8 @@ def _kubelet(node: Machine) -> dict[str, object]:
         "kind": "KubeletConfiguration",
         "authentication": {"anonymous": {"enabled": False}, "x509": {"clientCAFile": str(pki() / "ca.crt")}},
         "containerRuntimeEndpoint": f"unix://{ADDRESS}",
+        "clusterDNS": [CONTROL.address],
+        "clusterDomain": "cluster.local",
         "resolvConf": str(_folder(node) / "resolv.conf"),
         # Works with version 1 of control groups and without a hierarchy of the kubelet's own.
         "cgroupDriver": "cgroupfs",

@@ -54,10 +54,8 @@ def test_logs_and_exec_reach_a_pod(cluster: ClusterProvider, pods: dict[str, str
     assert cluster.kubectl("exec", pod, "--", "id", "-un", "10025") == "ecuser\n"
 
 
-def test_a_pod_on_the_pod_network_reaches_the_api_through_its_service(cluster: ClusterProvider) -> None:
-    ask = (
-        "import os,socket; socket.create_connection((os.environ['KUBERNETES_SERVICE_HOST'], 443), 20); print('reached')"
-    )
+def test_a_pod_on_the_pod_network_reaches_the_api_by_the_name_of_its_service(cluster: ClusterProvider) -> None:
+    ask = "import socket; socket.create_connection(('kubernetes.default.svc', 443), 20); print('reached')"
     arguments = ["run", "asker", "--restart=Never", "--image-pull-policy=IfNotPresent", "--quiet"]
     cluster.kubectl(*arguments, f"--image={cluster.image('momentum-node')}", "--command", "--", "python3", "-c", ask)
     try:
