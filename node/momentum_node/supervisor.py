@@ -277,6 +277,8 @@ class Supervisor:
     def _isolate(self, reason: str) -> None:
         _say("error", "every address was given up", reason=reason, count=len(self._executor.leases))
         self._executor.isolate()
+        if self._core is not None:
+            self._core.heard = self._clock()  # who slept cannot say that the other was silent
 
     def _on_signal(self, number: int, _frame: object) -> None:
         if number == signal.SIGCHLD or self._stop_by is not None:

@@ -38,6 +38,7 @@ class StubCore:
         self.events: list[SupervisorEvent] = []
         self.sockets: dict[str, socket.socket] = {}
         self.connections: list[socket.socket] = []
+        self.pending: asyncio.Task[None] | None = None
         link.on_event = self.events.append
 
     async def serve(self, path: Path) -> None:
@@ -65,6 +66,15 @@ class StubCore:
     async def do_plumb_all(self, interface: str, addresses: list[str], prefix_length: int) -> None:
         plumb = self.link.plumb
         await asyncio.gather(*(plumb(interface, ip_address(each), prefix_length) for each in addresses))
+
+    async def do_begin_plumb(self, interface: str, address: str, prefix_length: int) -> None:
+        """Ask, and do not wait."""
+        self.pending = asyncio.create_task(self.link.plumb(interface, ip_address(address), prefix_length))
+
+    async def do_end_plumb(self) -> None:
+        """Wait for what `begin_plumb` asked for."""
+        assert self.pending is not None
+        await self.pending
 
     async def do_unplumb(self, address: str) -> None:
         await self.link.unplumb(ip_address(address))

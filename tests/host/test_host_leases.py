@@ -71,6 +71,36 @@ def test_a_renewal_that_comes_too_late_is_undone_at_once(lab: Lab, tmp_path: Pat
         assert node.has(VIP), "a request made after the isolation is carried out"
 
 
+def test_what_was_asked_before_an_isolation_is_refused_after_it(lab: Lab, tmp_path: Path) -> None:
+    """The order lay in the socket while we slept: whoever gave it may have lost the right to it."""
+    with Supervised(lab.hosts["n1"], tmp_path) as node, AddressWatch(node.host, tmp_path / "watch") as watch:
+        node.plumb("192.0.2.42")
+        os.kill(node.process.pid, signal.SIGSTOP)
+        node.do("begin_plumb", interface="eth0", address=VIP, prefix_length=32)
+        time.sleep(1.5)
+        os.kill(node.process.pid, signal.SIGCONT)
+        with pytest.raises(Refused) as refused:
+            node.do("end_plumb")
+        assert refused.value.number == errno.ESTALE
+        time.sleep(0.3)
+        assert watch.all_additions(VIP) == []
+        node.plumb(VIP)
+
+
+def test_a_node_that_was_frozen_whole_gives_everything_up_and_goes_on(lab: Lab, tmp_path: Path) -> None:
+    with Supervised(lab.hosts["n1"], tmp_path) as node, AddressWatch(node.host, tmp_path / "watch") as watch:
+        node.plumb(VIP)
+        core = node.core_pid()
+        for pid in (core, node.process.pid):
+            os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: not node.has(VIP), 3, "the lease runs out")
+        for pid in (node.process.pid, core):
+            os.kill(pid, signal.SIGCONT)
+        wait_until(lambda: bool(node.events("isolated")), 1, "the core hears that it is isolated")
+        assert node.core_pid() == core, "silence while we slept ourselves is no stall"
+        assert max(watch.all_additions(VIP)) <= watch.deletions()[VIP]
+
+
 def test_an_address_of_somebody_else_is_never_touched(lab: Lab, tmp_path: Path) -> None:
     with Supervised(lab.hosts["n1"], tmp_path) as node:
         space = node.host.namespace

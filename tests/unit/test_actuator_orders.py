@@ -1,0 +1,374 @@
+"""What the actuator does with the machine's orders, against a supervisor that is a list of calls. Virtual time."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import AsyncIterator
+from ipaddress import ip_address
+
+import pytest
+
+from momentum_node.config.model import Address
+from momentum_node.duravip.actuator import Actuator, VipPlan
+from momentum_node.duravip.link import SupervisorError, SupervisorEvent
+from momentum_node.duravip.plumbing import State
+from momentum_node.duravip.vip import Announce, Plumb, Unplumb
+
+pytestmark = [pytest.mark.looptime, pytest.mark.asyncio]
+
+VIP = ip_address("192.0.2.41")
+PLAN = VipPlan("eth0", 32, ((25, 100),))
+STRANGER = "02:00:00:00:00:99"
+MEMBER = "02:00:00:00:00:03"
+
+
+class Node:
+    """Supervisor, mail workers and machine in one: keeps what was asked of each, in order."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.answers: str | None = None  # who answers probes
+        self.granted = True
+        self.refuses: dict[str, int] = {}
+        self.release_takes_s = 0.0
+        self.open: list[socket.socket] = []
+        self.actuator = Actuator(self, self, {VIP: PLAN}, self, asyncio.get_running_loop().time, check_interval_s=30.0)
+
+    def close(self) -> None:
+        """No socket stays open."""
+        for sock in self.open:
+            sock.close()
+
+    # the supervisor
+
+    async def probe(self, interface: str, address: Address) -> str | None:
+        await self._do("probe")
+        await asyncio.sleep(0.001 if self.answers else 0.04)
+        return self.answers
+
+    async def plumb(self, interface: str, address: Address, prefix_length: int) -> None:
+        await self._do(f"plumb {interface} {address}/{prefix_length}")
+
+    async def unplumb(self, address: Address) -> None:
+        await self._do(f"unplumb {address}")
+
+    async def announce(self, address: Address) -> None:
+        await self._do("announce")
+
+    async def open_listener(
+        self, address: Address | None, port: int, backlog: int, floating: bool = False
+    ) -> socket.socket:
+        assert floating
+        await self._do(f"listen {port}")
+        sock = socket.socket()
+        self.open.append(sock)
+        return sock
+
+    async def close_listener(self, address: Address | None, port: int) -> None:
+        await self._do(f"close {port}")
+
+    async def _do(self, what: str) -> None:
+        self.log.append(what)
+        await asyncio.sleep(0.001)
+        if number := self.refuses.get(what.split(maxsplit=1)[0]):
+            raise SupervisorError(what, number)
+
+    # the mail workers
+
+    async def start(self, address: Address, sockets: list[tuple[int, socket.socket]]) -> None:
+        self.log.append(f"serve {[port for port, _ in sockets]}")
+
+    async def stop(self, address: Address, grace_s: float) -> None:
+        self.log.append(f"stop {grace_s:g}")
+        if grace_s:
+            await asyncio.sleep(min(grace_s, self.release_takes_s))
+            self.log.append("stopped")
+
+    # the machine
+
+    def is_granted(self, vip: Address) -> bool:
+        return self.granted
+
+    def on_plumbed(self, vip: Address, now: float) -> None:
+        self.log.append("PLUMBED")
+
+    def on_unplumbed(self, vip: Address, now: float) -> None:
+        self.log.append("UNPLUMBED")
+
+    def on_plumb_failed(self, vip: Address, reason: str, now: float) -> None:
+        self.log.append(f"FAILED {reason.split(':', maxsplit=1)[0]}")
+
+    def on_plumb_clear(self, vip: Address, now: float) -> None:
+        self.log.append("CLEARED")
+
+    def told(self) -> list[str]:
+        """What was done since the last call; probes only once in a row."""
+        log, self.log = self.log, []
+        return [what for place, what in enumerate(log) if what != "probe" or place == 0 or log[place - 1] != "probe"]
+
+
+UP = ["listen 25", "plumb eth0 192.0.2.41/32", "announce", "serve [25]", "PLUMBED"]
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[Node]:
+    """A node that holds nothing; everything of it ends with the test."""
+    made = Node()
+    yield made
+    made.refuses.clear()
+    await made.actuator.flush()
+    made.close()
+
+
+async def test_acquire_asks_the_wire_listens_plumbs_announces_and_serves(node: Node) -> None:
+    node.actuator.perform(Plumb(VIP, planned=False))
+    await asyncio.sleep(0.1)
+    assert node.told() == ["probe", *UP]
+    assert node.actuator.held() == {VIP}
+    assert node.actuator.state(VIP) is State.SERVING
+
+
+async def test_a_planned_move_does_not_ask(node: Node) -> None:
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(0.01)
+    assert node.told() == UP
+
+
+async def test_release_lets_sessions_end_and_answers_after_the_kernel(node: Node) -> None:
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(0.1)
+    node.told()
+    node.release_takes_s = 2.0
+    node.actuator.perform(Unplumb(VIP, 5.0))
+    await asyncio.sleep(1.9)
+    assert node.told() == ["stop 5"]
+    await asyncio.sleep(0.2)
+    assert node.told() == ["stopped", "unplumb 192.0.2.41", "UNPLUMBED"]
+    assert node.actuator.held() == frozenset()
+
+
+async def test_workers_that_hang_do_not_hold_an_address(node: Node) -> None:
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(0.1)
+    node.told()
+
+    async def hang(address: Address, grace_s: float) -> None:
+        await asyncio.sleep(3600)
+
+    node.stop = hang  # type: ignore[method-assign]
+    node.actuator.perform(Unplumb(VIP, 5.0))
+    await asyncio.sleep(6.1)
+    assert node.told() == ["unplumb 192.0.2.41", "UNPLUMBED"]
+
+
+async def test_without_grace_the_address_goes_first(node: Node) -> None:
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(0.1)
+    node.told()
+    node.actuator.perform(Unplumb(VIP, 0.0))
+    await asyncio.sleep(0.1)
+    assert node.told() == ["unplumb 192.0.2.41", "stop 0", "UNPLUMBED"]
+
+
+async def test_contested_until_the_old_owner_falls_silent(node: Node) -> None:
+    node.answers = MEMBER
+    node.actuator.perform(Plumb(VIP, planned=False))
+    await asyncio.sleep(1.0)
+    assert node.told() == ["probe"]
+    assert MEMBER in node.actuator.problems()[VIP]
+    assert node.actuator.held() == frozenset()
+    node.answers = None
+    await asyncio.sleep(0.2)
+    assert node.told() == ["probe", *UP]
+    assert node.actuator.problems() == {}
+
+
+async def test_contested_until_it_was_released(node: Node) -> None:
+    """RELEASED makes the machine say that nobody will answer any more: no further question."""
+    node.answers = MEMBER
+    node.actuator.perform(Plumb(VIP, planned=False))
+    await asyncio.sleep(1.05)
+    node.told()
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(0.01)
+    assert [what for what in node.told() if what != "probe"] == UP
+
+
+async def test_a_stranger_is_never_pushed_aside(node: Node) -> None:
+    node.answers = STRANGER
+    node.actuator.perform(Plumb(VIP, planned=False))
+    await asyncio.sleep(2.9)
+    assert node.told() == ["probe"]
+    await asyncio.sleep(0.3)
+    assert node.told() == ["probe", "unplumb 192.0.2.41", "FAILED in use by 02"]
+    assert STRANGER in node.actuator.problems()[VIP]
+    await asyncio.sleep(30 + 60)
+    assert node.told() == ["probe"], "still there"
+    node.answers = None
+    await asyncio.sleep(120)
+    assert node.told() == ["probe", "CLEARED"]
+
+
+async def test_another_member_that_serves_it_meanwhile_is_no_stranger(node: Node) -> None:
+    node.answers = STRANGER
+    node.actuator.perform(Plumb(VIP, planned=False))
+    await asyncio.sleep(4)
+    node.told()
+    node.answers = MEMBER
+    await asyncio.sleep(31)
+    assert node.told() == ["probe", "CLEARED"]
+
+
+async def test_the_ticket_is_asked_for_immediately_before_the_kernel(node: Node) -> None:
+    node.actuator.perform(Plumb(VIP, planned=False))
+    await asyncio.sleep(0.02)
+    node.granted = False
+    await asyncio.sleep(0.2)
+    assert node.told() == ["probe", "listen 25", "unplumb 192.0.2.41"], "listeners go again; nothing was plumbed"
+    node.granted = True
+    node.actuator.perform(Plumb(VIP, planned=False))
+    await asyncio.sleep(0.2)
+    assert node.told() == ["probe", *UP]
+
+
+async def test_an_unplumb_ends_a_plumb_that_is_under_way(node: Node) -> None:
+    node.answers = MEMBER
+    node.actuator.perform(Plumb(VIP, planned=False))
+    await asyncio.sleep(0.5)
+    node.told()
+    node.actuator.perform(Unplumb(VIP, 5.0))
+    await asyncio.sleep(0.1)
+    assert node.told() == ["unplumb 192.0.2.41", "UNPLUMBED"]
+    await asyncio.sleep(10)
+    assert node.told() == []
+
+
+@pytest.mark.parametrize("milliseconds", range(0, 50, 1))
+async def test_whatever_it_interrupts_an_unplumb_leaves_nothing_and_is_answered_once(
+    node: Node, milliseconds: int
+) -> None:
+    node.actuator.perform(Plumb(VIP, planned=False))
+    await asyncio.sleep(milliseconds / 1000)
+    node.actuator.perform(Unplumb(VIP, 0.0))
+    await asyncio.sleep(1)
+    log = node.told()
+    assert log.count("UNPLUMBED") == 1
+    assert "unplumb 192.0.2.41" in log[-3:]
+    assert log[-1] == "UNPLUMBED"
+    assert node.actuator.state(VIP) is State.IDLE
+    assert "plumb eth0 192.0.2.41/32" not in log[log.index("unplumb 192.0.2.41") :]
+
+
+async def test_an_unplumb_of_what_was_never_here_is_answered(node: Node) -> None:
+    node.actuator.perform(Unplumb(VIP, 5.0))
+    await asyncio.sleep(0.1)
+    assert node.told() == ["unplumb 192.0.2.41", "UNPLUMBED"]
+
+
+async def test_a_plumb_during_a_release_waits_for_it(node: Node) -> None:
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(0.1)
+    node.told()
+    node.release_takes_s = 1.0
+    node.actuator.perform(Unplumb(VIP, 5.0))
+    await asyncio.sleep(0.5)
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(1)
+    assert node.told() == ["stop 5", "stopped", "unplumb 192.0.2.41", "UNPLUMBED", *UP]
+
+
+async def test_a_plumb_of_what_is_served_is_answered_again(node: Node) -> None:
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(0.1)
+    node.told()
+    node.actuator.perform(Plumb(VIP, planned=False))
+    assert node.told() == ["PLUMBED"]
+
+
+@pytest.mark.parametrize("step", ["listen", "plumb", "announce"])
+async def test_a_step_that_fails_is_undone_told_and_tried_again_ever_more_rarely(node: Node, step: str) -> None:
+    node.refuses[step] = errno.EADDRINUSE
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(0.1)
+    log = node.told()
+    assert log[-2] == "unplumb 192.0.2.41"
+    assert log[-1].startswith(f"FAILED {step}")
+    await asyncio.sleep(30)
+    assert node.told() == ["CLEARED"]
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(59)
+    assert "CLEARED" not in node.told()
+    await asyncio.sleep(2)
+    assert node.told() == ["CLEARED"]
+
+
+async def test_a_delete_that_the_kernel_refuses_is_repeated_before_it_is_told(node: Node) -> None:
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(0.1)
+    node.told()
+    node.refuses["unplumb"] = errno.EPERM
+    node.actuator.perform(Unplumb(VIP, 0.0))
+    await asyncio.sleep(1.2)
+    assert set(node.told()) == {"unplumb 192.0.2.41"}
+    node.refuses.clear()
+    await asyncio.sleep(0.6)
+    assert node.told()[-1] == "UNPLUMBED"
+
+
+async def test_flush_hurries_a_graceful_release(node: Node) -> None:
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(0.1)
+    node.told()
+    node.release_takes_s = 4.0
+    node.actuator.perform(Unplumb(VIP, 5.0))
+    await asyncio.sleep(1)
+    await asyncio.wait_for(node.actuator.flush(), 0.1)
+    assert node.told() == ["stop 5", "unplumb 192.0.2.41", "stop 0", "UNPLUMBED"]
+
+
+async def test_an_order_from_before_an_isolation_ends_without_an_answer(node: Node) -> None:
+    node.refuses["plumb"] = errno.ESTALE
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(1)
+    assert node.told() == ["listen 25", "plumb eth0 192.0.2.41/32", "unplumb 192.0.2.41"]
+
+
+async def test_an_address_without_topology_fails_with_a_reason(node: Node) -> None:
+    node.actuator.set_plans({})
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(0.1)
+    assert node.told() == ["unplumb 192.0.2.41", "FAILED no Topology entry of this node covers it"]
+
+
+async def test_a_new_generation_moves_the_address_or_its_ports(node: Node) -> None:
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(0.1)
+    node.told()
+    node.actuator.set_plans({VIP: VipPlan("eth0", 32, ((587, 100),))})
+    await asyncio.sleep(0.1)
+    assert node.told() == ["close 25", "listen 587", "serve [587]"]
+    node.actuator.set_plans({VIP: VipPlan("eth1", 32, ((587, 100),))})
+    await asyncio.sleep(0.1)
+    assert node.told() == [
+        "unplumb 192.0.2.41", "stop 0", "listen 587", "plumb eth1 192.0.2.41/32", "announce", "serve [587]", "PLUMBED",
+    ]  # fmt: skip
+
+
+async def test_a_conflict_is_answered_by_announcing_again(node: Node) -> None:
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(0.1)
+    node.told()
+    node.actuator.on_event(SupervisorEvent("conflict", "eth0", VIP, STRANGER))
+    await asyncio.sleep(0.1)
+    node.actuator.perform(Announce((VIP,)))
+    await asyncio.sleep(0.1)
+    assert node.told() == ["announce", "announce"]
+
+
+async def test_an_address_that_cannot_be_put_back_is_given_up(node: Node) -> None:
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(0.1)
+    node.told()
+    node.actuator.on_event(SupervisorEvent("vanished", "eth0", VIP, detail="No such device"))
+    await asyncio.sleep(0.1)
+    assert node.told()[-1].startswith("FAILED somebody removed it")
