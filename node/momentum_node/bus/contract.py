@@ -32,6 +32,8 @@ class Member:
 class ViewChanged:
     """An agreed member list. `members` is sorted; `joined` and `left` may intersect (a fast restart).
 
+    Always members = members before - left + joined: in the first view of a process every member is in `joined`.
+
     `reachable` holds the node ids of the ring itself (totem membership, an arbiter included): what a quorum counts.
     A change of the ring alone comes as a view with equal members and nobody joined or left.
     """

@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgpack
 
@@ -26,6 +26,7 @@ from momentum_node.bus.sequencer import AlreadyJoined, Entry, GroupLists, Joined
 
 JOIN, SEND, LEAVE, REFUSED, GROUP, RING, MESSAGE = range(7)
 IDLE_S = 1.0
+FIRST_MEMBER_S = 10.0  # a hub may be started ahead of its members
 BACKLOG_BYTES = 64 << 20
 """A member that lets so much pile up does not run any more: it is cut off, as if it had died."""
 STARTED, ANOTHER_HOST = 0, 3  # exit codes
@@ -92,9 +93,8 @@ class Connection(asyncio.Protocol):
         self.member: Member | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what asyncio promises for a stream
-        self._transport = transport
-        transport.set_write_buffer_limits(high=BACKLOG_BYTES)
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without saying so
+        self._transport.set_write_buffer_limits(high=BACKLOG_BYTES)
 
     def data_received(self, data: bytes) -> None:
         self._unpacker.feed(data)
@@ -141,11 +141,11 @@ def _with_reasons(changes: tuple[tuple[Member, Reason], ...]) -> list[tuple[int,
 
 
 async def serve(listener: socket.socket) -> None:
-    """Serve until nobody has been connected for `IDLE_S`."""
+    """Serve until nobody has been connected for `IDLE_S` (for `FIRST_MEMBER_S` at the start)."""
     hub = Hub()
     loop = asyncio.get_running_loop()
     server = await loop.create_unix_server(lambda: Connection(hub), sock=listener)
-    idle_since = loop.time()
+    idle_since = loop.time() + FIRST_MEMBER_S - IDLE_S
     while loop.time() - idle_since < IDLE_S:
         await asyncio.sleep(IDLE_S / 4)
         if hub.connections:
@@ -156,12 +156,13 @@ async def serve(listener: socket.socket) -> None:
 def main(path: Path) -> int:
     """Become the hub of `path` in the background, unless there is one. Returns when it can be connected to."""
     lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    boot = Path("/proc/sys/kernel/random/boot_id").read_bytes()
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return STARTED if os.pread(lock, 64, 0) in {boot, b""} else ANOTHER_HOST
-    os.pwrite(lock, boot, 0)
+        holder = os.pread(lock, 64, 0).decode().split()
+        return STARTED if holder[:1] in ([], [boot]) else ANOTHER_HOST
+    os.truncate(lock, 0)
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         os.umask(0o177)
@@ -169,11 +170,25 @@ def main(path: Path) -> int:
         listener.listen(64)
         if os.fork() == 0:  # the lock and the listener go along
             os.setsid()
+            os.pwrite(lock, f"{boot} {os.getpid()}\n".encode(), 0)
+            _let_go_of_all_but(lock, listener.fileno())
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
             asyncio.run(serve(listener))
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
     return STARTED
+
+
+def _let_go_of_all_but(*kept: int) -> None:
+    """Whoever reads the output of our starter must see its end (uvloop passes copies of its streams on as well)."""
+    low = 3
+    for descriptor in (*sorted(kept), os.sysconf("SC_OPEN_MAX")):
+        os.closerange(low, descriptor)
+        low = descriptor + 1
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    os.close(nowhere)
 
 
 if __name__ == "__main__":

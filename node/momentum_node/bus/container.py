@@ -1,0 +1,160 @@
+"""The first process of the bus container: it runs Corosync, starts it again when it ends, and passes SIGTERM on.
+
+One line is printed for each thing that happens. Corosync takes SCHED_RR by itself (`sched_rr: yes`); where it may not,
+nice -20 is what keeps load from looking like dead nodes, so that is set first.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+WAIT_S = 120.0
+POLL_S = 0.5
+REMIND_S = 10.0
+STEADY_S = 10.0
+"""A Corosync that ran so long did not fail at start: the next restart is immediate again."""
+BACKOFF_S = (0.0, 0.25, 0.5, 1.0, 2.0)
+STOP_S = 10.0
+
+_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+
+
+def run_corosync(conf: str, *, program: str = "corosync", wait_s: float = WAIT_S) -> int:
+    """Run `corosync -f -c CONF` until SIGTERM or SIGINT; the exit code.
+
+    0 after a signal; 1 when no address of this host is in the node list within `wait_s`; 127 without Corosync.
+    """
+    path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if path is None:
+        _say(f"{program} is not installed (package corosync)")
+        return 127
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    _raise_priority()
+    outcome = _wait_for_own_address(Path(conf), wait_s)
+    if outcome is not None:
+        return outcome
+    return _keep_running([path, "-f", "-c", conf], conf)
+
+
+def _keep_running(command: list[str], conf: str) -> int:
+    failures = 0
+    while True:
+        _make_state_dir(Path(conf))
+        started = time.monotonic()
+        end = _run(command)
+        if end.was_asked:
+            _say(f"corosync ended ({end.how}) as asked")
+            return 0
+        failures = 0 if time.monotonic() - started >= STEADY_S else failures
+        delay = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
+        failures += 1
+        _say(f"corosync ended ({end.how}): starting it again {f'in {delay:g} s' if delay else 'now'}")
+        if _stop_asked_within(delay):
+            return 0
+
+
+@dataclass(frozen=True)
+class _End:
+    how: str
+    was_asked: bool
+
+
+def _run(command: list[str]) -> _End:
+    """One life of Corosync. Blocked signals are not inherited, or it could not be stopped."""
+    pid = os.posix_spawn(command[0], command, os.environ, setsigmask=(), setsigdef=tuple(_SIGNALS))
+    _say(f"corosync started, pid {pid}")
+    kill_at: float | None = None
+    while True:
+        received = signal.sigtimedwait(_SIGNALS, POLL_S)
+        if received is not None and received.si_signo != signal.SIGCHLD and kill_at is None:
+            _say(f"{signal.Signals(received.si_signo).name}: stopping corosync")
+            kill_at = time.monotonic() + STOP_S
+            os.kill(pid, signal.SIGTERM)
+        if (status := _reap(pid)) is not None:
+            return _End(_describe(status), kill_at is not None)
+        if kill_at is not None and time.monotonic() > kill_at:
+            os.kill(pid, signal.SIGKILL)
+
+
+def _reap(pid: int) -> int | None:
+    """Collect everything that ended (as pid 1 we inherit orphans); the wait status of `pid` if it is among them."""
+    status = None
+    while True:
+        try:
+            ended, code = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return status
+        if ended == 0:
+            return status
+        if ended == pid:
+            status = code
+
+
+def _describe(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+
+
+def _stop_asked_within(seconds: float) -> bool:
+    return signal.sigtimedwait(_SIGNALS - {signal.SIGCHLD}, seconds) is not None
+
+
+def _wait_for_own_address(conf: Path, wait_s: float) -> int | None:
+    """None when the node list names an address of this host; else the exit code to end with."""
+    deadline = time.monotonic() + wait_s
+    remind_at = 0.0
+    while not _names_this_host(conf):
+        now = time.monotonic()
+        if now >= deadline:
+            _say(f"no address of this host is in the node list of {conf} after {wait_s:g} s: giving up")
+            return 1
+        if now >= remind_at:
+            _say(f"waiting until the node list of {conf} names an address of this host")
+            remind_at = now + REMIND_S
+        if _stop_asked_within(POLL_S):
+            return 0
+    return None
+
+
+def _names_this_host(conf: Path) -> bool:
+    return any(_is_ours(address) for address in _values(conf, "ring0_addr"))
+
+
+def _values(conf: Path, option: str) -> list[str]:
+    """The values of an option in corosync.conf; none while the file is not there yet."""
+    try:
+        return re.findall(rf"^\s*{option}:\s*(\S+)\s*$", conf.read_text(), re.MULTILINE)
+    except FileNotFoundError:
+        return []
+
+
+def _is_ours(address: str) -> bool:
+    family = socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def _make_state_dir(conf: Path) -> None:
+    for directory in _values(conf, "state_dir"):
+        Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _raise_priority() -> None:
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, -20)
+    except PermissionError:
+        _say("cannot set nice -20 (no SYS_NICE): under load nodes may look dead")
+
+
+def _say(text: str) -> None:
+    print(f"bus: {text}", flush=True)  # noqa: T201 - the container's log

@@ -1,0 +1,135 @@
+"""Real Corosync for tests and the demo: one daemon, in a network namespace or on this host.
+
+    with Corosync("n1", directory, render(…)) as daemon:      # writes corosync.conf, starts, waits until it answers
+        daemon.kill(); daemon.start()
+
+Each daemon needs a network namespace of its own: libqb's sockets are abstract, and those belong to one. It also needs
+a /var/run/corosync.pid of its own, which it locks: `alone` gives it one. /dev/shm may be shared.
+"""
+
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from momentum_node.config.corosync import AUTHKEY_MIN_BYTES
+
+START_S = 10.0
+
+
+def program() -> str | None:
+    """Where Corosync is; None when it is not installed."""
+    return shutil.which("corosync", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+
+
+def why_no_corosync() -> str | None:
+    """Why real Corosync cannot be used here, or None."""
+    if os.geteuid() != 0:
+        return "Corosync needs root (or root in a user namespace)"
+    if program() is None:
+        return "Corosync is not installed (package corosync)"
+    if Path("/etc/libqb/force-filesystem-sockets").exists():
+        return "/etc/libqb/force-filesystem-sockets makes all daemons of this host share one set of sockets"
+    return None
+
+
+def authkey(path: Path) -> Path:
+    """A fresh key of the ring, readable by root alone."""
+    path.write_bytes(secrets.token_bytes(2 * AUTHKEY_MIN_BYTES))
+    path.chmod(0o400)
+    return path
+
+
+def alone(pid_file: Path) -> list[str]:
+    """What to put before a command that runs Corosync, so that others on this host do not stop it.
+
+    The command gets a mount namespace in which `pid_file` is /var/run/corosync.pid; its pid stays the same.
+    """
+    script = 'touch "$0" /var/run/corosync.pid && mount --bind "$0" /var/run/corosync.pid && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", script, str(pid_file)]
+
+
+class Corosync:
+    """One daemon. `directory` gets corosync.conf and corosync.log; the state_dir that `conf` names is made."""
+
+    def __init__(self, netns: str | None, directory: Path, conf: str) -> None:
+        self._netns = netns
+        self._log = directory / "corosync.log"
+        self._conf = directory / "corosync.conf"
+        self._pid_file = directory / "corosync.pid"
+        self._process: subprocess.Popen[bytes] | None = None
+        directory.mkdir(parents=True, exist_ok=True)
+        self._conf.write_text(conf)
+        for state in re.findall(r"^\s*state_dir:\s*(\S+)$", conf, re.MULTILINE):
+            Path(state).mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self.kill()
+
+    @property
+    def pid(self) -> int:
+        """Of the running daemon."""
+        if self._process is None:
+            raise RuntimeError("Corosync does not run")
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it; returns when clients can connect. Raises `RuntimeError` with its log when it ends instead."""
+        before = self._log.stat().st_size if self._log.exists() else 0
+        command = [*alone(self._pid_file), program() or "corosync", "-f", "-c", str(self._conf)]
+        if self._netns is not None:
+            command = ["nsenter", f"--net=/run/netns/{self._netns}", *command]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        self._wait_until_it_serves(before)
+
+    def _wait_until_it_serves(self, before: int) -> None:
+        deadline = time.monotonic() + START_S
+        while b"Completed service synchronization" not in self._log.read_bytes()[before:]:
+            if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"Corosync did not start:\n{self.log_text()}")
+            time.sleep(0.02)
+
+    def log_text(self) -> str:
+        """All it said."""
+        return self._log.read_text(errors="replace")
+
+    def stop(self) -> None:
+        """SIGTERM: it leaves the ring."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL, also when it is frozen."""
+        self._end(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.poll() is None:
+            process.send_signal(how)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
