@@ -67,7 +67,8 @@ class Story:
 
 
 def _members(report: Report) -> str:
-    return " ".join(sorted(member["name"] for member in report["members"]))
+    """Those that have said who they are."""
+    return " ".join(sorted(member["name"] for member in report["members"] if member["name"]))
 
 
 def tell(directory: Path, engine: str, messages: int) -> int:
@@ -138,7 +139,7 @@ def _lose_the_owner(story: Story, messages: int) -> str:
     gap_s, began = poller.longest_gap(answers)
     story.timeline.note("last answer the client got", began)
     story.timeline.note("first answer from the new owner", began + gap_s)
-    story.timeline.show(cut - 0.1, cut + 4.0)
+    story.timeline.show(cut, cut + 4.0, lead_s=0.05)
     story.timeline.say(f"  The client was without an answer for {1000 * gap_s:.0f} ms.")
     story.timeline.say(f"  Mail that waits: {story.queued()}.")
     return owner

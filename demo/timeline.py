@@ -33,7 +33,7 @@ class Timeline:
         """Start a chapter."""
         self.say(f"\n{text}")
 
-    def show(self, since: float, until: float) -> None:
-        """Print what was noted between two times, in milliseconds after `since`."""
-        for event in sorted(event for event in self.events if since <= event.at <= until):
+    def show(self, since: float, until: float, lead_s: float = 0.0) -> None:
+        """Print what was noted from `lead_s` before `since` until `until`, in milliseconds after `since`."""
+        for event in sorted(event for event in self.events if since - lead_s <= event.at <= until):
             self.say(f"  {1000 * (event.at - since):7.0f} ms  {event.text}")

@@ -5,11 +5,15 @@ from typing import TYPE_CHECKING
 
 from momentum_node import __version__
 from momentum_node.clock import timestamp
+from momentum_node.duravip.plumbing import State
 from momentum_node.duravip.vip import Placement
 from momentum_node.status.report import ConfigurationReport, MemberReport, NodeIdentity, Report, VipReport
 
 if TYPE_CHECKING:
     from momentum_node.core import Core
+
+
+ON_NIC = frozenset({State.PLUMBED, State.ANNOUNCING, State.SERVING})
 
 
 @dataclass
@@ -73,7 +77,7 @@ class Reporting:
             owner=placement.owner,
             reason=placement.reason,
             since=since.when,
-            held=placement.address in self._core.actuator.held(),
+            held=self._core.actuator.state(placement.address) in ON_NIC,
             problem=self._core.actuator.problems().get(placement.address),
         )
 
