@@ -90,7 +90,8 @@ def _prepare(settings: Settings) -> Json:
 
 def _bus(settings: Settings) -> Json:
     """Restartable: starts before the node and outlives it. No CPU limit: throttling looks like a dead node."""
-    mounts = {"libqb": "/tmp", "corosync": "/run/momentum/corosync", "bus-key": "/etc/corosync"}  # noqa: S108
+    # Corosync locks /run/corosync.pid and does not start when it cannot.
+    mounts = {"libqb": "/tmp", "bus-run": "/run", "corosync": "/run/momentum/corosync", "bus-key": "/etc/corosync"}  # noqa: S108
     container = _container("bus", settings, ["momentum-node", "bus"], mounts)
     container["restartPolicy"] = "Always"
     container["ports"] = [_port("bus", names.BUS_PORT, "UDP")]
@@ -190,6 +191,7 @@ def _volumes(namespace: str, cluster: str, settings: Settings) -> list[Json]:
         secret("tls", names.node_secret(cluster), 0o444),
         {"name": "shared", "emptyDir": {}},
         {"name": "libqb", "emptyDir": {"medium": "Memory"}},
+        {"name": "bus-run", "emptyDir": {"medium": "Memory"}},
         {"name": "scratch", "emptyDir": {}},
         host("corosync", settings.run_path_root, "corosync"),
         host("spool", settings.host_path_root, "spool"),
