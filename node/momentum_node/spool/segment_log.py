@@ -106,7 +106,8 @@ class SegmentLog:
             file.preallocate(size)
             for at in HEADER_COPIES:
                 file.pwritev([encode_header(header)], at)
-            if self._sync:  # the bytes of the header are synced with the first records
+            if self._sync:  # before any record: a segment without a header is then one without records
+                file.fdatasync()
                 self._disk.sync_directory(self._folder)
         except OSError:
             file.close()

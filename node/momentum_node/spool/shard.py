@@ -28,7 +28,7 @@ from momentum_node.spool.records import (
     encode_transaction,
 )
 from momentum_node.spool.recovery import BODIES, Kept, Recovery, Unreadable, segment_name, segment_numbers
-from momentum_node.spool.segment import FORMAT, READABLE_FORMATS
+from momentum_node.spool.segment import FIRST_RECORD, FORMAT, READABLE_FORMATS
 from momentum_node.spool.segment_log import SEGMENT_BYTES, SegmentLog
 
 MOVE_BYTES: Final = 1 << 20
@@ -149,11 +149,11 @@ class Shard:
         self._recovered = True
 
     def _set_aside(self, number: int, reason: str) -> None:
-        """A segment without a header: removed when nothing was ever written into it, else kept in quarantine."""
+        """A segment without a header: removed when it has no records (power went as it was made), else quarantined."""
         path = f"{self._folder}/{segment_name(number)}"
         file = self._disk.open(path)
         size = file.size()
-        is_empty = not file.read(size, 0).strip(b"\0")
+        is_empty = not file.read(size, FIRST_RECORD).strip(b"\0")
         file.close()
         if is_empty:
             self._disk.unlink(path)
@@ -227,10 +227,10 @@ class Shard:
         """
         self._sync_bodies(transactions)
         try:
+            moved = self._move_oldest()  # first: an outcome of this group must not come before a copy of its message
             stored = [self._put(one) for one, _ in transactions]
             if outcomes:
                 self._log.put(OUTCOMES, [encode_outcomes(outcomes)])
-            moved = self._move_oldest()
             self._log.finish()
         except BaseException:
             self._log.abandon()
