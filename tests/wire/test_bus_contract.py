@@ -159,6 +159,15 @@ async def test_a_stuck_engine_fills_the_queue_and_nothing_is_lost(stage: Stage, 
     assert [data for _, data in one.messages] == [b"%d" % n for n in range(MAX_MESSAGES)]
 
 
+async def test_what_is_sent_while_the_ring_forms_is_delivered_afterwards(stage: Stage, group: str) -> None:
+    one, other = await two(stage, group)
+    await stage.lose_bystander()
+    await one.flood(200)
+    await other.flood(200)
+    await stage.until(lambda: len(one.messages) == len(other.messages) == 400)
+    assert one.messages == other.messages
+
+
 async def test_a_dead_engine_is_lost_at_once_and_for_good(stage: Stage, group: str) -> None:
     one, _ = await two(stage, group)
     await stage.kill_engine(1)
