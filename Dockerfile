@@ -60,12 +60,14 @@ FROM python AS momentum-node
 LABEL org.opencontainers.image.title="momentum-node" \
       org.opencontainers.image.description="Mail transfer agent whose addresses move with it, and its Corosync bus" \
       org.opencontainers.image.licenses="Apache-2.0"
-# libqb's shared memory does not work between containers, its sockets in the file system do: the marker file says so.
+# libqb's abstract sockets do not work between containers, those in the file system do: the marker file says so.
+# Corosync's lock file has a fixed name; with a read-only root it must lead to a folder that pods can write.
 # iproute2 is for the person who looks into a node.
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends corosync iproute2 libcfg7 libcmap4 libcpg4 \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log /var/cache/debconf/*-old /etc/corosync/corosync.conf \
  && mkdir -p /etc/libqb && touch /etc/libqb/force-filesystem-sockets \
+ && ln -s /tmp/corosync.pid /run/corosync.pid \
  && groupadd --gid 10025 ecuser \
  && useradd --uid 10025 --gid 10025 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin ecuser \
  && useradd --uid 10026 --gid 10025 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin ecservices \
