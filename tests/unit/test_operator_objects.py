@@ -70,6 +70,15 @@ def test_only_the_bus_container_sees_the_bus_key_and_only_services_the_certifica
     assert seen == {"bus-key": ["bus"], "tls": ["services"]}
 
 
+def test_corosync_can_write_its_lock_and_its_state_though_the_root_is_read_only() -> None:
+    pod = _template()["spec"]
+    bus = next(c for c in pod["initContainers"] if c["name"] == "bus")
+    volumes = {v["name"]: v for v in pod["volumes"]}
+    writable = {m["mountPath"]: volumes[m["name"]] for m in bus["volumeMounts"] if not m.get("readOnly")}
+    assert writable["/run"] == {"name": "bus-run", "emptyDir": {"medium": "Memory"}}
+    assert writable["/run/momentum/corosync"]["hostPath"]["path"] == "/run/momentum/mail/mail/corosync"
+
+
 def test_no_mount_uses_a_sub_path_because_such_mounts_are_never_refreshed() -> None:
     pod = _template()["spec"]
     assert not [m for c in pod["containers"] + pod["initContainers"] for m in c["volumeMounts"] if "subPath" in m]
