@@ -128,7 +128,7 @@ class LabNode:
         listed = subprocess.run(
             argv, env={**os.environ, **self.environment}, capture_output=True, check=True, text=True
         )
-        return {entry["message_id_header"] for entry in json.loads(listed.stdout)}
+        return {json.loads(line)["message_id"] for line in listed.stdout.splitlines()}
 
     def log_text(self) -> str:
         """All that its processes wrote, for a failure's message."""
