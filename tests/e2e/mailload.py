@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 import subprocess
 import time
 from pathlib import Path
@@ -13,8 +13,6 @@ from tests.e2e import deployment
 from tests.e2e.clienthost import end, start_python
 from tests.e2e.sender import acknowledged
 from tests.e2e.sink import Arrival, arrivals
-
-_MESSAGE_ID = re.compile(r"<\S+@\S+>")
 
 
 class Sink:
@@ -65,13 +63,12 @@ def smtp_source(cluster: ClusterProvider, address: str, count: int) -> None:
 
 def listed_in_spools(cluster: ClusterProvider) -> set[str]:
     """The Message-IDs that the nodes' spools still list, by the command that people use."""
-    listings = [
-        cluster.kubectl(
-            "exec", "-n", deployment.NAMESPACE, pod, "-c", "mail", "--", "momentum-node", "spool", "list", check=False
-        )
-        for pod in deployment.node_pods(cluster).values()
-    ]
-    return {identity for text in listings for identity in _MESSAGE_ID.findall(text)}
+    listing = ["momentum-node", "spool", "list", "--format", "json"]
+    found: set[str] = set()
+    for pod in deployment.node_pods(cluster).values():
+        text = cluster.kubectl("exec", "-n", deployment.NAMESPACE, pod, "-c", "mail", "--", *listing)
+        found.update(json.loads(line)["message_id"] for line in text.splitlines())
+    return found
 
 
 def lost(cluster: ClusterProvider, sink: Sink, wanted: set[str], seconds: float) -> set[str]:

@@ -82,7 +82,6 @@ def _say_what_was_seen(request: pytest.FixtureRequest, cluster: ClusterProvider)
 def test_each_address_is_on_exactly_one_nic(mail: Mail) -> None:
     on = {address: holders(mail.cluster, address) for address in mail.vips.values()}
     assert all(len(nodes) == 1 for nodes in on.values()), on
-    assert len({nodes[0] for nodes in on.values()}) == 3, f"three addresses, three nodes, but {on}"
 
 
 def test_two_thousand_messages_leave_from_the_address_they_came_to(mail: Mail) -> None:
