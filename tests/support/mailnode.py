@@ -6,6 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 
 from momentum_node.worker_link import Listen
@@ -18,19 +20,22 @@ Security {{ User = "root" Group = "root" }}
 Relay_Hosts = ( "127.0.0.0/8" )
 Gateway = "{gateway}"
 {more}
-ESMTP_Listener {{ Listen "127.0.0.1:{port}" {{ }} }}
+ESMTP_Listener {{ Listen "{address}:{port}" {{ }} }}
 """
 
 
 class MailNode:
     """Make it, `await start()`, use `port`, `await stop()`. `more` is configuration text."""
 
-    def __init__(self, folder: Path, gateway: str, *, workers: int = 1, more: str = "") -> None:
+    def __init__(
+        self, folder: Path, gateway: str, *, workers: int = 1, more: str = "", address: str = "127.0.0.1"
+    ) -> None:
         self.folder = folder
         self.spool = folder / "spool"
         self._run = folder / "run"
         self._run.mkdir(parents=True, exist_ok=True)
-        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening = socket.create_server((address, 0))
+        self.local = ip_address(address)
         self.port: int = self._listening.getsockname()[1]
         self._count = workers
         self.configure(gateway, more)
@@ -39,7 +44,7 @@ class MailNode:
 
     def configure(self, gateway: str, more: str = "") -> None:
         """Write the configuration file."""
-        text = CONFIGURATION.format(spool=self.spool, gateway=gateway, more=more, port=self.port)
+        text = CONFIGURATION.format(spool=self.spool, gateway=gateway, more=more, port=self.port, address=self.local)
         (self.folder / "ecelerity.conf").write_text(text)
 
     @property
@@ -54,11 +59,20 @@ class MailNode:
 
     async def start(self) -> None:
         """Core and manager; returns when every worker accepts."""
-        self.core.listen(self._run / "core.sock")
-        self.core.open(Listen("127.0.0.1", self.port, duravip=False), self._listening)
+        self.core_returns()
         code = f"import sys; from momentum_node.mail import run_mail; sys.exit(run_mail({self._count}))"
         self.manager = subprocess.Popen([sys.executable, "-c", code], env=self.environment)
         await self.until(lambda: self.core.report()["workers"] == self._count and self.core.are_accepting())
+
+    def core_returns(self) -> None:
+        """The core listens for workers and has our socket for them."""
+        self.core.listen(self._run / "core.sock")
+        self.core.open(Listen(str(self.local), self.port, duravip=False), self._listening.dup())
+
+    def core_dies(self) -> None:
+        """All its connections end."""
+        self.core.close()
+        self.core = Workers("n1", 1, frozenset({os.getuid()}), lambda: None)
 
     async def stop(self) -> None:
         """SIGTERM, as the end of a pod."""
@@ -67,10 +81,10 @@ class MailNode:
             await asyncio.to_thread(self.manager.wait, 60)
             self.manager = None
         self.core.close()
+        self._listening.close()
 
-    async def until(self, condition: "object", limit_s: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], object], limit_s: float = 20.0) -> None:
         """Wait until `condition()` holds. Raises `TimeoutError`."""
-        assert callable(condition)
         async with asyncio.timeout(limit_s):
             while not condition():
                 await asyncio.sleep(0.02)

@@ -83,9 +83,9 @@ class Inbound(asyncio.Protocol):
 
     # -- asyncio's side
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, made: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without saying so
+        transport = self._transport = cast("asyncio.Transport", made)  # uvloop's is one without saying so
         peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         if peer is None or here is None:  # gone before we looked
             transport.abort()

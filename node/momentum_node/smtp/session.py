@@ -182,7 +182,7 @@ class Session:
         return self._next_command()
 
     def _next_command(self) -> bool:
-        end = self._input.find(b"\n", 0, MAX_COMMAND_BYTES)
+        end = self._input.find(b"\n")
         if end < 0:
             if len(self._input) >= MAX_COMMAND_BYTES:
                 self._too_long = True  # its end is still to come: forget it piece by piece
@@ -190,7 +190,7 @@ class Session:
             return False
         line = bytes(self._input[: end + 1])
         del self._input[: end + 1]
-        if self._too_long:
+        if self._too_long or len(line) > MAX_COMMAND_BYTES:
             self._too_long = False
             self._error(say.COMMAND_TOO_LONG)
         elif not line.endswith(b"\r\n") or b"\r" in line[:-2] or b"\0" in line:

@@ -1,0 +1,90 @@
+"""When a message is tried again, and when it is given up."""
+
+import pytest
+
+from momentum_node.config.model import OutboundOptions
+from momentum_node.spool.message import Envelope, Message, Place, Stored
+from momentum_node.spool.schedule import (
+    TOO_MANY_RETRIES,
+    TOO_OLD,
+    GiveUp,
+    Retry,
+    Schedule,
+    after_failure,
+    automatic_retries,
+    connection_goal,
+    retry_delay,
+)
+
+DEFAULTS = OutboundOptions()
+MINUTELY = OutboundOptions(retry_interval_s=60, max_retry_interval_s=60)
+WEEK = OutboundOptions(message_expiration_s=604_800)
+
+
+def message(name: str = "1", *, created: float = 0.0, retries: int = 0, next_attempt: float = 0.0) -> Message:
+    stored = Stored(Place(0, 0, 0, 0), None, {name}, 1)
+    made = Message(name, Envelope(created, "a@x.test", 1), "b@y.test", "default", "y.test", stored, 0)
+    made.retries, made.next_attempt = retries, next_attempt
+    return made
+
+
+def test_delays_double_up_to_the_cap() -> None:
+    delays = [retry_delay(number, DEFAULTS) for number in range(1, 9)]
+    assert delays == [1200, 2400, 4800, 9600, 19200, 38400, 43200, 43200]
+
+
+@pytest.mark.parametrize(("options", "count"), [(DEFAULTS, 7), (WEEK, 19), (MINUTELY, 1441)])
+def test_automatic_retries_are_those_that_fit_and_one_more(options: OutboundOptions, count: int) -> None:
+    assert automatic_retries(options) == count
+
+
+def test_a_message_lives_through_its_whole_life() -> None:
+    """With the defaults: every delay of the vector, a last try at the end of its life, then it is too old."""
+    waiting, now, tries = message(), 0.0, []
+    while isinstance(verdict := after_failure(waiting, DEFAULTS, now), Retry):
+        tries.append(verdict.at - now)
+        waiting.retries, now = verdict.retries, verdict.at
+    assert tries == [1200, 2400, 4800, 9600, 19200, 38400, 10800]
+    assert now == 86400
+    assert verdict == GiveUp(TOO_OLD)
+
+
+def test_a_number_of_retries_bites_first() -> None:
+    options = OutboundOptions(max_retries=2, retries_are_automatic=False)
+    assert isinstance(after_failure(message(retries=1), options, 10), Retry)
+    assert after_failure(message(retries=2), options, 10) == GiveUp(TOO_MANY_RETRIES)
+
+
+def test_never_retry_is_final_at_once() -> None:
+    assert after_failure(message(), OutboundOptions(never_retry=True), 1) == GiveUp(TOO_MANY_RETRIES)
+
+
+def test_without_a_number_only_age_counts() -> None:
+    options = OutboundOptions(max_retries=None, retries_are_automatic=False)
+    assert isinstance(after_failure(message(retries=1000), options, 10), Retry)
+
+
+def test_goals_follow_the_queue() -> None:
+    assert [connection_goal(active, 32) for active in (0, 1, 32, 400)] == [0, 1, 10, 32]
+    assert connection_goal(32, 32, aggressiveness=0.75) == 24
+
+
+def test_due_messages_become_active_in_order() -> None:
+    schedule = Schedule()
+    for name, due in (("late", 30.0), ("soon", 10.0), ("now", 0.0)):
+        schedule.add(message(name, next_attempt=due), now=5.0)
+    assert schedule.next_due() == 10.0
+    assert [one.id for queue in schedule.wake(9.0) for one in queue.active] == ["now"]
+    assert [one.id for queue in schedule.wake(31.0) for one in queue.active] == ["now", "soon", "late"]
+    assert schedule.count() == 3
+
+
+def test_one_body_goes_out_once_for_neighbours() -> None:
+    schedule = Schedule()
+    first, second, other = message("1"), message("2"), message("3")
+    second.stored = first.stored
+    for one in (first, second, other):
+        queue = schedule.add(one, now=1.0)
+    assert [one.id for one in queue.take(100)] == ["1", "2"]
+    schedule.give_back([first, second])
+    assert [one.id for one in queue.take(1)] == ["1"]
