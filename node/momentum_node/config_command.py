@@ -67,4 +67,4 @@ def _answer(parsed: argparse.Namespace, document: dict[str, Any], text: str) -> 
     if parsed.format == "json":
         print(json.dumps(document, ensure_ascii=False))  # noqa: T201
     else:
-        print(text, file=sys.stdout if document["valid"] else sys.stderr)  # noqa: T201
+        print(text, file=sys.stdout if document["valid"] else sys.stderr)
