@@ -47,6 +47,9 @@ from momentum_node.duravip.vip import (
 )
 
 VIEW_KEY_BYTES = 16
+NEWS_WINDOW = 32
+"""Messages of ours that may be under way before RELEASED, FAILED and CLEARED wait and grow instead: a node that gives
+up thousands of addresses one by one must not fill the bus."""
 
 
 class DuraVip:
@@ -318,7 +321,8 @@ class DuraVip:
 
     def effects(self) -> list[Effect]:
         """What to do now, in this order, each handed out once: releases first."""
-        self._tell_news()
+        if self._outbox.under_way < NEWS_WINDOW:
+            self._tell_news()
         return [*self._orders.releases(), *self._outbox.take(), *self._orders.acquisitions(self._index)]
 
     def next_timer(self) -> float | None:

@@ -29,9 +29,14 @@ class Outbox:
         self.delivered = max(self.delivered, sequence)
 
     @property
+    def under_way(self) -> int:
+        """How many messages have not come back."""
+        return self.sent - self.delivered
+
+    @property
     def is_quiet(self) -> bool:
         """Everything sent has come back."""
-        return self.delivered == self.sent
+        return self.under_way == 0
 
     def take(self) -> list[Multicast]:
         """What to hand to the bus, once."""
