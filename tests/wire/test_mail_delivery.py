@@ -10,12 +10,11 @@ import smtplib
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from email import message_from_bytes
 from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.support.mailnode import MailNode
@@ -55,14 +54,16 @@ class NextHop:
 
 
 @pytest.fixture
-def hop() -> Iterator[tuple[NextHop, str]]:
+async def hop() -> AsyncIterator[tuple[NextHop, str]]:
     handler = NextHop()
-    controller = Controller(handler, hostname="127.0.0.1", port=0, enable_SMTPUTF8=True, data_size_limit=1 << 28)
-    controller.start()
-    server = controller.server
-    assert isinstance(server, asyncio.Server)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: SMTP(handler, hostname="hop.test", enable_SMTPUTF8=True, data_size_limit=1 << 28, loop=loop),
+        "127.0.0.1",
+        0,
+    )
     yield handler, f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    controller.stop()
+    server.close()
 
 
 @pytest.fixture
@@ -145,7 +146,7 @@ async def test_a_bounce_tells_what_happened(hop: tuple[NextHop, str], node: Mail
     await submit(node, "doomed")
     await node.until(lambda: len(hop[0].content) == 1)
     bounce = message_from_bytes(hop[0].content[0])
-    assert hop[0].senders == [""]
+    assert hop[0].senders == ["<>"]
     assert bounce.get_content_type() == "multipart/report"
     whole = hop[0].content[0].decode()
     assert "550 5.1.1 nobody here" in whole
