@@ -186,7 +186,7 @@ def under_load(
     holder = mail.holder()
     assert holder != moves_from, f"{mail.address} is back on {holder}"
     assert taken, "nothing was acknowledged"
-    missing = lost(mail.cluster, mail.sink, taken, 45)
+    missing = lost(mail.cluster, mail.sink, taken, 15)
     assert not missing, f"{len(missing)} of {len(taken)} acknowledged messages are lost: {sorted(missing)[:5]}"
     assert double <= DOUBLE_ANSWER_LIMIT_S
     assert gap <= aim_s
