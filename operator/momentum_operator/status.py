@@ -1,6 +1,7 @@
 """Status of the resource and of its DuraVIP objects, and the events that tell what changed; written only on change."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from momentum_operator import names, reasons
@@ -13,6 +14,8 @@ from momentum_operator.view import VipTruth
 
 MOST_EVENTS = 10
 """More addresses than that moving at once are told in one event for each new owner."""
+CONFLICT_AFTER_S = 3.0
+"""A problem that outlives the kernel's lease of an address that was lost (2 s, and one more) is somebody's mistake."""
 
 
 def tell(observed: Observed, facts: Facts) -> list[Action]:
@@ -40,7 +43,7 @@ def cluster_status(observed: Observed, facts: Facts) -> dict[str, Any]:
     }
 
 
-def vip_status(truth: VipTruth, before: Mapping[str, Any]) -> dict[str, Any]:
+def vip_status(truth: VipTruth, before: Mapping[str, Any], now: str) -> dict[str, Any]:
     """The status of a DuraVIP. `since` stays while the owner does: a node that joins late saw the move later."""
     status: dict[str, Any] = {
         "reason": truth.reason,
@@ -52,8 +55,15 @@ def vip_status(truth: VipTruth, before: Mapping[str, Any]) -> dict[str, Any]:
         status["owner"] = truth.owner
         status["since"] = before["since"] if stays else truth.since
     if truth.problem:
-        status["problem"] = truth.problem
+        since = before.get("problemSince") or now
+        status |= {"problem": truth.problem, "problemSince": since}
+        if _seconds(since, now) >= CONFLICT_AFTER_S:
+            status["conflictSince"] = since
     return status
+
+
+def _seconds(since: str, until: str) -> float:
+    return (datetime.fromisoformat(until) - datetime.fromisoformat(since)).total_seconds()
 
 
 def _node(member: RingMember, facts: Facts) -> dict[str, Any]:
@@ -78,14 +88,14 @@ def _vips(observed: Observed, facts: Facts) -> list[Action]:
     for truth in facts.truths:
         live = observed.duravips.get(truth.address)
         before = (live or {}).get("status") or {}
-        status = vip_status(truth, before)
+        status = vip_status(truth, before, observed.now)
         if status == before:
             continue
         name = names.duravip(observed.who.name, truth.address)
         actions.append(ApplyStatus(_identified("DuraVIP", name, observed, status)))
         if truth.owner and truth.owner != before.get("owner"):
             moves.setdefault(truth.owner, []).append(truth)
-        if truth.problem and truth.problem != before.get("problem"):
+        if "conflictSince" in status and "conflictSince" not in before:
             actions.append(Emit(reasons.VIP_CONFLICT, f"{truth.address} on {truth.owner}: {truth.problem}", True))
     return [*actions, *_moves(observed, moves)]
 

@@ -68,13 +68,21 @@ def test_each_situation_is_told(happens: Callable[[World], None], kind: str, tol
     assert world.condition(kind) == told
 
 
-def test_a_conflict_is_an_event_once() -> None:
+def test_a_problem_that_outlives_every_move_is_a_conflict_and_told_once() -> None:
     world = World().running()
     _not_on_nic(world)
     world.settle()
+    world.elapsed_s += 2  # the kernel of a node that died may answer so long
     world.settle()
+    assert "VIPConflict" not in [e.reason for e in world.events]
+    for _ in range(3):
+        world.elapsed_s += 15
+        world.settle()
     conflicts = [e.message for e in world.events if e.reason == "VIPConflict"]
     assert conflicts == [f"{VIP_1} on n1: another host answers for it"]
+    world.everybody_reports()
+    world.settle()
+    assert "conflictSince" not in world.vip(VIP_1)
 
 
 def test_a_transition_time_moves_only_when_the_status_flips() -> None:
