@@ -1,70 +1,191 @@
-"""`momentum-node config …`: what a configuration says, without a node.
+"""`momentum-node config parse|check|show`: what a person asks about a configuration file, without a node.
 
-    config check [--strict] FILE     `Configuration valid`, or the messages with their places; exit code 0 or 1
-    config show FILE                 the merged tree as canonical 3.x text
-
-FILE may be `-`: standard input. Only what a command needs is imported: start-up is part of its answer.
+Files are read here; the configuration room itself opens none. `-` is standard input. Exit status 0 or 1.
 """
 
-import argparse
 import json
+import os
 import sys
+from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-STANDARD_INPUT = "-"
+if TYPE_CHECKING:
+    from momentum_node.config.messages import Message
+    from momentum_node.config.syntax import Statement, Value
 
-
-def add_arguments(commands: "argparse._SubParsersAction[Any]") -> None:
-    """Add `config` and its actions to the command line."""
-    config = commands.add_parser("config", help="check and show configuration files")
-    actions = config.add_subparsers(title="actions", required=True, metavar="ACTION")
-    check = actions.add_parser("check", help="read a configuration and everything it includes; say what is wrong")
-    check.add_argument("--strict", action="store_true", help="warnings are errors too")
-    show = actions.add_parser("show", help="the merged configuration as canonical 3.x text")
-    for action, run in ((check, _check), (show, _show)):
-        action.add_argument("--format", choices=("text", "json"), default="text")
-        action.add_argument("file", metavar="FILE", help="a configuration file, or - for standard input")
-        action.set_defaults(command=run)
+STDIN = "-"
+CONFROOT = "/opt/msys/ecelerity/etc"
 
 
-def _read(path: str) -> bytes:
-    if path == STANDARD_INPUT:
-        return sys.stdin.buffer.read()
-    return Path(path).read_bytes()
+class DiskFiles:
+    """The files of this machine for the configuration room; `-` is standard input."""
+
+    def __call__(self, path: str, /) -> bytes:
+        return sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes()
+
+    def entries(self, path: str, /) -> list[str]:
+        return [entry.name for entry in Path(path).iterdir() if entry.is_file()]
 
 
-def _check(parsed: argparse.Namespace) -> int:
-    from momentum_node.config.loading import ConfigurationInvalid, load  # noqa: PLC0415
+def add_arguments(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
+    """Register `config` and its commands."""
+    parser = subparsers.add_parser("config", help="parse, check and show configuration files")
+    parser.set_defaults(command=run)
+    commands = parser.add_subparsers(dest="config_command", required=True, metavar="COMMAND")
+    for name, meaning in (
+        ("parse", "syntax only, includes not followed: the tree as JSON"),
+        ("check", "read the file and everything it includes as a node would"),
+        ("show", "the merged tree as canonical Momentum 3 text"),
+    ):
+        command = commands.add_parser(name, help=meaning)
+        command.add_argument("file", metavar="FILE", help="the main file; - reads standard input")
+        command.add_argument("--format", choices=("text", "json"), default="text", help="form of the answer")
+        if name != "parse":
+            command.add_argument("--strict", action="store_true", help="warnings refuse the file too")
 
-    try:
-        loaded = load(parsed.file, _read, strict=parsed.strict)
-    except ConfigurationInvalid as invalid:
-        _answer(parsed, {"valid": False, "messages": [str(message) for message in invalid.messages]}, invalid.text)
+
+def run(arguments: Namespace) -> int:
+    """Do what `add_arguments` registered; returns the exit status."""
+    commands = {"parse": _parse, "check": _check, "show": _show}
+    return commands[arguments.config_command](arguments)
+
+
+# --- parse ---
+
+
+def _parse(arguments: Namespace) -> int:
+    from momentum_node.config import files  # noqa: PLC0415 - start-up of the other commands
+
+    name = arguments.file
+    found = files.Files(DiskFiles(), contained=False, search=())
+    statements = found.syntax(name)
+    if found.report.error_count:
+        _tell(found.report.errors, arguments.format)
         return 1
-    warnings = [str(message) for message in loaded.warnings]
-    notices = [f"notice: {notice}" for notice in loaded.node.notices]
-    text = "\n".join([*warnings, *notices, "Configuration valid"])
-    _answer(parsed, {"valid": True, "messages": warnings, "notices": list(loaded.node.notices)}, text)
+    _say(json.dumps([_statement(statement) for statement in statements], indent=2, ensure_ascii=False))
     return 0
 
 
-def _show(parsed: argparse.Namespace) -> int:
+def _statement(statement: "Statement") -> dict[str, object]:
+    from momentum_node.config import syntax  # noqa: PLC0415
+
+    if isinstance(statement, syntax.Entry):
+        return {"option": statement.key.text, "value": _value(statement.value)}
+    if isinstance(statement, syntax.Include):
+        return {"include": statement.target.text, "read_only": statement.read_only}
+    attributes = {item.name.text: item.value.text for item in statement.attributes}
+    body = [_statement(inner) for inner in statement.body]
+    if isinstance(statement, syntax.Stanza):
+        instance = statement.instance.text if statement.instance else None
+        return {"stanza": statement.name.text, "instance": instance, "attributes": attributes, "body": body}
+    return {
+        "loader": statement.kind.text,
+        "path": statement.path.text,
+        "symbol": statement.symbol.text,
+        "modifier": statement.modifier.text if statement.modifier else None,
+        "attributes": attributes,
+        "body": body,
+    }
+
+
+def _value(value: "Value") -> object:
+    from momentum_node.config import syntax  # noqa: PLC0415
+
+    if isinstance(value, syntax.Scalar):
+        return value.text
+    if isinstance(value, syntax.Dict):
+        return {"dictionary": [[entry.key.text, _value(entry.value)] for entry in value.entries]}
+    return [_element(element) for element in value.elements]
+
+
+def _element(element: object) -> object:
+    from momentum_node.config import syntax  # noqa: PLC0415
+
+    assert isinstance(element, syntax.Element)  # noqa: S101 - the only kind of element there is
+    if not element.attributes and element.body is None:
+        return element.scalar.text
+    attributes = {item.name.text: item.value.text for item in element.attributes}
+    body = None if element.body is None else _value(element.body)
+    return {"element": element.scalar.text, "attributes": attributes, "body": body}
+
+
+# --- check and show ---
+
+
+def _check(arguments: Namespace) -> int:
+    from momentum_node.config.loading import ConfigurationInvalid, load  # noqa: PLC0415
+    from momentum_node.config.messages import warnings_text  # noqa: PLC0415
+
+    try:
+        loaded = load(arguments.file, DiskFiles(), strict=arguments.strict, search=search_path())
+    except ConfigurationInvalid as refusal:
+        _tell(refusal.messages, arguments.format, refusal.text)
+        return 1
+    if arguments.format == "json":
+        found = [_message(message) for message in loaded.warnings]
+        _say(json.dumps({"valid": True, "messages": found, "notices": loaded.node.notices}, indent=2))
+        return 0
+    if loaded.warnings:
+        _complain(warnings_text(loaded.warnings))
+    for notice in loaded.node.notices:
+        _complain(f"notice: {notice}")
+    _say("Configuration valid")
+    return 0
+
+
+def _show(arguments: Namespace) -> int:
     from momentum_node.config.loading import ConfigurationInvalid, load  # noqa: PLC0415
     from momentum_node.config.printer import print_tree  # noqa: PLC0415
 
     try:
-        text = print_tree(load(parsed.file, _read).tree)
-    except ConfigurationInvalid as invalid:
-        _answer(parsed, {"valid": False, "messages": [str(message) for message in invalid.messages]}, invalid.text)
+        loaded = load(arguments.file, DiskFiles(), strict=arguments.strict, search=search_path())
+    except ConfigurationInvalid as refusal:
+        _tell(refusal.messages, arguments.format, refusal.text)
         return 1
-    _answer(parsed, {"valid": True, "text": text}, text.rstrip("\n"))
+    if arguments.format == "json":
+        _say(json.dumps(loaded.tree.plain(), indent=2, ensure_ascii=False))
+    else:
+        sys.stdout.write(print_tree(loaded.tree))
     return 0
 
 
-def _answer(parsed: argparse.Namespace, document: dict[str, Any], text: str) -> None:
-    """One answer in the form that was asked for; what is wrong goes to standard error."""
-    if parsed.format == "json":
-        print(json.dumps(document, ensure_ascii=False))  # noqa: T201
+def search_path() -> tuple[str, ...]:
+    """Where relative includes are looked up after the including file's directory (EC_CONF_SEARCH_PATH)."""
+    default = "{CONFROOT}:{CONFROOT}/conf/global:{CONFROOT}/conf/{NODENAME}:{CONFROOT}/conf/default"
+    node = os.environ.get("EC_NODE_NAME") or os.uname().nodename.partition(".")[0]
+    path = os.environ.get("EC_CONF_SEARCH_PATH") or default
+    words = {"CONFROOT": CONFROOT, "NODENAME": node, "SUBCLUSTER": os.environ.get("EC_SUB_CLUSTER") or "default"}
+    for word, text in words.items():
+        path = path.replace("{" + word + "}", text)
+    return tuple(part for part in path.split(":") if part)
+
+
+def _tell(messages: "tuple[Message, ...] | list[Message]", form: str, text: str | None = None) -> None:
+    from momentum_node.config.messages import formatted  # noqa: PLC0415
+
+    if form == "json":
+        _say(json.dumps({"valid": False, "messages": [_message(message) for message in messages]}, indent=2))
     else:
-        print(text, file=sys.stdout if document["valid"] else sys.stderr)
+        _complain(formatted(messages) if text is None else text)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+def _message(message: "Message") -> dict[str, object]:
+    place = message.place
+    return {
+        "file": place.file,
+        "line": place.line,
+        "column": place.column,
+        "severity": message.severity,
+        "code": message.code,
+        "text": message.text,
+        "hint": message.hint,
+    }

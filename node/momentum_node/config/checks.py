@@ -11,14 +11,15 @@ NEEDED_CAPABILITIES = ("cap_net_admin", "cap_net_raw", "cap_net_bind_service")
 
 def check_services(tree: Scope, services: list[Service], report: Report) -> None:
     """X001-X004, X009, X010, X014 on what is written; call before the upgrade."""
-    bindings = [service for service in services if service.kind == "multivip"]
+    leaders = _leaders(services)
+    movable = {service.address for service in services if service.duravip}
     nodeaddr = _nodeaddr(tree, report)
     for service in services:
         if service.follow is not None and service.duravip:
             at = max(_at(service, "duravip_follow"), _at(service, "enable_duravip"))
             report.error(at, "X002", "a listener is either a DuraVIP or follows one, not both")
         elif service.follow is not None:
-            _check_follower(service, bindings, services, report)
+            _check_follower(service, leaders, movable, report)
         elif service.duravip:
             _check_duravip(service, nodeaddr, report)
 
@@ -48,7 +49,16 @@ def _no_address(service: Service) -> str:
     return f"a DuraVIP needs one specific address, '{service.scope.instance}' listens on all"
 
 
-def _check_follower(service: Service, bindings: list[Service], services: list[Service], report: Report) -> None:
+def _leaders(services: list[Service]) -> dict[str, Service]:
+    """Bindings by name, and by address where no name is the same."""
+    bindings = [service for service in services if service.kind == "multivip"]
+    by_address = {str(binding.address): binding for binding in reversed(bindings) if binding.address}
+    return {**by_address, **{binding.name: binding for binding in bindings}}
+
+
+def _check_follower(
+    service: Service, leaders: dict[str, Service], movable: set[Address | None], report: Report
+) -> None:
     at = _at(service, "duravip_follow")
     if service.kind == "multivip":
         report.error(at, "X004", "a binding does not follow: listeners follow bindings")
@@ -56,10 +66,10 @@ def _check_follower(service: Service, bindings: list[Service], services: list[Se
     if service.preference is not None:
         text = "a listener that follows has no preference of its own: ignored"
         report.warning(_at(service, "duravip_preference"), "X014", text)
-    leader = next((one for one in bindings if service.follow in {one.name, str(one.address)}), None)
+    leader = leaders.get(service.follow or "")
     if leader is None or leader.name == "default":
         report.error(at, "X003", f"'{service.follow}' is not a binding that a listener can follow")
-    elif not any(one.duravip and one.address == leader.address for one in services):
+    elif leader.address is None or leader.address not in movable:
         report.error(at, "X003", f"binding '{leader.name}' is not a DuraVIP: set Enable_Duravip there")
     elif leader.address == service.address:
         report.error(at, "X009", f"listener and binding '{leader.name}' share {leader.address}: set Enable_Duravip")

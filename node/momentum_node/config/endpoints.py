@@ -6,6 +6,7 @@ HOST[:PORT][,BACKLOG][~CONCURRENCY]        HOST = IPv4, [IPv6], *, [*] or nothin
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from momentum_node.config.model import Address, Network
@@ -44,6 +45,7 @@ def _bracketed(address: Address) -> str:
     return "[*]" if address == IPv6Address(0) else f"[{address}]"
 
 
+@lru_cache(maxsize=16384)
 def endpoint(text: str, default_port: int) -> Endpoint:
     """Read an endpoint; raises ValueError whose text says what is wrong."""
     body, backlog, concurrency = _tail(text)
@@ -106,6 +108,7 @@ def address(text: str) -> Address:
         raise ValueError(f"'{text}' is not an address") from None
 
 
+@lru_cache(maxsize=16384)
 def network(text: str) -> tuple[Network, bool]:
     """A CIDR (without a mask: one host) and whether host bits had to be cleared. Raises ValueError."""
     host, slash, mask = text.partition("/")

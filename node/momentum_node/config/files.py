@@ -49,13 +49,22 @@ class Files:
 
     def statements(self, main: str) -> tuple[Statement, ...]:
         """The statements of the main file, includes expanded."""
+        data = self._main(main)
+        return () if data is None else self._file(main, data)
+
+    def syntax(self, main: str) -> tuple[Statement, ...]:
+        """The statements of one file as they are written, includes not followed."""
+        data = self._main(main)
+        source = None if data is None else self._source(main, data)
+        return () if source is None else self._parse(source)
+
+    def _main(self, main: str) -> bytes | None:
         try:
-            data = self._read(main)
+            return self._read(main)
         except OSError as wrong:
             self.sources.add(main, "")
             self.report.error(0, "P006", f"'{main}' cannot be read: {_why(wrong)}")
-            return ()
-        return self._file(main, data)
+            return None
 
     def local_changes(self, builder: Builder, main: str) -> None:
         """`Local_Changes_File` is read last of all, wherever the option stands; a missing one is no fault."""
@@ -128,7 +137,7 @@ class Files:
         else:
             for path in self._candidates(target.text):
                 try:
-                    data = self._read(path)
+                    data = b"" if path in self._parsed else self._read(path)
                 except FileNotFoundError:
                     continue
                 except IsADirectoryError:

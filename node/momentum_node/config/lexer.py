@@ -21,7 +21,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _SKIPPED = re.compile(r"(?:[ \t\r\n\f]++|#[^\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/)*+")
-_REGEX_NAME = re.compile(r"/(?:\\[^\s\x00-\x1f\x7f-\x9f]|[^\\\s\x00-\x1f\x7f-\x9f])*?/(?=[\s{<]|\Z)")
+_REGEX_NAME = re.compile(r"/(?:\\[^\s\x00-\x1f\x7f-\x9f]|[^\\\s\x00-\x1f\x7f-\x9f]){0,4096}?/(?=[\s{<]|\Z)")
 _ENDPOINT = re.compile(r"\[(?:\*|[0-9A-Fa-f:.%]++)\]:[0-9]++(?:,[0-9]++)?(?:~[0-9]++)?")
 _ESCAPE = re.compile(r'\\(\r?\n|["\\nrt])')
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}

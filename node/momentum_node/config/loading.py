@@ -3,6 +3,7 @@
 text → tokens → syntax tree → includes expanded → canonical tree, checked → NodeConfiguration and look-ups
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from momentum_node.config.files import FileReader, Files
@@ -12,7 +13,7 @@ from momentum_node.config.merge import Builder
 from momentum_node.config.messages import ConfigurationInvalid, Message
 from momentum_node.config.model import Address, InboundOptions, Listener, NodeConfiguration, OutboundOptions
 from momentum_node.config.reading import read as read_tree
-from momentum_node.config.source import Report
+from momentum_node.config.source import Report, TooManyErrors
 from momentum_node.config.tree import Scope
 
 __all__ = ["ConfigurationInvalid", "FileReader", "Loaded", "load"]
@@ -50,13 +51,20 @@ def load(
     files = Files(read, contained=contained, search=search)
     report = files.report
     builder = Builder(report, strict=strict)
-    lower(builder, files.statements(main))
-    files.local_changes(builder, main)
-    node = None if report.error_count else read_tree(builder.tree, files.digest(), report)
+    node = None
+    with suppress(TooManyErrors):
+        node = _read(files, builder, main)
     if node is None or report.error_count or (strict and report.warning_count):
         raise _invalid(report)
     tree = builder.tree
     return Loaded(node, tuple(report.warnings), tree, InboundLookup(tree), OutboundLookup(tree))
+
+
+def _read(files: Files, builder: Builder, main: str) -> NodeConfiguration | None:
+    lower(builder, files.statements(main))
+    files.local_changes(builder, main)
+    builder.finish()
+    return None if files.report.error_count else read_tree(builder.tree, files.digest(), files.report)
 
 
 def _invalid(report: Report) -> ConfigurationInvalid:

@@ -7,11 +7,12 @@ from typing import Any, TypeAlias, TypeVar
 from momentum_node.config import endpoints
 from momentum_node.config.addresses import binding_scopes
 from momentum_node.config.merge import elements, is_regex
-from momentum_node.config.model import Address, InboundOptions, Listener, Network, OutboundOptions
+from momentum_node.config.model import Address, InboundOptions, Listener, OutboundOptions
 from momentum_node.config.patterns import compiled
 from momentum_node.config.syntax import Array, Dict
 from momentum_node.config.tree import AclRule, Scope, Setting
 
+LONGEST_NAME = 255  # RFC 1035 §2.3.4; bounds what an expression is matched with
 MOST_CACHED = 65536  # answers kept per kind; when it is full the cache starts again
 Settings: TypeAlias = Mapping[str, Setting]
 Answer = TypeVar("Answer")
@@ -43,7 +44,7 @@ class _Matching:
         if name in self._exact:
             yield self._exact[name]
         for pattern, settings in self._regexes:
-            if pattern.search(name):
+            if pattern.search(name[:LONGEST_NAME]):
                 yield settings
 
 
@@ -117,21 +118,31 @@ class _Rules:
     """A 2.x access list: rules in file order, until one that matches does not continue; later values win."""
 
     def __init__(self, rules: list[AclRule]) -> None:
-        self._rules: list[tuple[Network, AclRule]] = [
-            (endpoints.network(rule.scope.instance or "")[0], rule) for rule in rules
-        ]
+        self._rules = rules
+        self._positions: dict[tuple[int, int], dict[int, list[int]]] = {}
+        for position, rule in enumerate(rules):
+            network = endpoints.network(rule.scope.instance or "")[0]
+            blocks = self._positions.setdefault((network.version, network.prefixlen), {})
+            blocks.setdefault(int(network.network_address), []).append(position)
 
     def of(self, client: Address, everywhere: Settings) -> Settings:
         merged: dict[str, Setting] = {}
-        for network, rule in self._rules:
-            if client in network:
-                for name, setting in rule.scope.settings.items():
-                    merged[name] = _accumulated(name, merged.get(name), setting)
-                if rule.unites_relay_hosts and "relay_hosts" in everywhere:
-                    merged["relay_hosts"] = _united(everywhere["relay_hosts"], merged["relay_hosts"])
-                if not rule.continues:
-                    break
+        for rule in self._matching(client):
+            for name, setting in rule.scope.settings.items():
+                merged[name] = _accumulated(name, merged.get(name), setting)
+            if rule.unites_relay_hosts and "relay_hosts" in everywhere:
+                merged["relay_hosts"] = _united(everywhere["relay_hosts"], merged["relay_hosts"])
+            if not rule.continues:
+                break
         return merged
+
+    def _matching(self, client: Address) -> Iterator[AclRule]:
+        number, bits = int(client), client.max_prefixlen
+        found: list[int] = []
+        for (version, length), blocks in self._positions.items():
+            if version == client.version:
+                found += blocks.get(number >> (bits - length) << (bits - length), ())
+        return (self._rules[position] for position in sorted(found))
 
 
 def _accumulated(name: str, before: Setting | None, after: Setting) -> Setting:

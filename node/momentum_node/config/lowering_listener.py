@@ -1,8 +1,11 @@
 """2.x listener lists (configuration §8.1, §8.2, §8.5): endpoints, attributes, rule lists become `Listen` and `Peer`."""
 
+from collections.abc import Iterator
+
 from momentum_node.config import endpoints
-from momentum_node.config.lowering_rules import rule
+from momentum_node.config.lowering_rules import rule_list
 from momentum_node.config.merge import Builder, elements
+from momentum_node.config.model import Network
 from momentum_node.config.source import Report
 from momentum_node.config.syntax import Array, Attribute, Dict, Element, Entry, Scalar
 from momentum_node.config.tree import AclRule, Scope
@@ -132,24 +135,35 @@ def _rule_list(builder: Builder, entry: Entry) -> AclRule | None:
         builder.report.error(entry.value.at, "V001", f"the rules for '{key.text}' stand in a list `( … )`")
         return None
     found = AclRule(Scope("Peer", key.text, key.at, key.at))
-    for element in entry.value.elements:
-        rule(builder, found, element)
+    rule_list(builder, found, entry.value.elements)
     return found
 
 
 def _peers_say_the_same(rules: list[AclRule]) -> bool:
     """Peers apply the most specific value of each option; an ACL applies rules in order until one does not continue."""
-    networks = [endpoints.network(rule.scope.instance or "")[0] for rule in rules]
-    for index, earlier in enumerate(rules):
-        if earlier.unites_relay_hosts:
+    seen: dict[tuple[int, int, int], AclRule] = {}  # (version, prefix length, address) → rule
+    inside: set[tuple[int, int, int]] = set()  # every block that contains a network that was seen
+    for found in rules:
+        if found.unites_relay_hosts:
             return False
-        for later, network in zip(rules[index + 1 :], networks[index + 1 :], strict=True):
-            if not networks[index].overlaps(network):
-                continue
-            wider_first = networks[index].prefixlen < network.prefixlen
-            if not (earlier.continues and wider_first) or _accumulating(earlier) & _accumulating(later):
-                return False
+        network = endpoints.network(found.scope.instance or "")[0]
+        blocks = list(_containing(network))
+        if blocks[0] in inside or any(
+            not seen[block].continues or _accumulating(seen[block]) & _accumulating(found)
+            for block in blocks
+            if block in seen
+        ):
+            return False
+        inside.update(blocks)
+        seen[blocks[0]] = found
     return True
+
+
+def _containing(network: Network) -> Iterator[tuple[int, int, int]]:
+    """The network itself and every wider one around it, narrowest first."""
+    number, bits = int(network.network_address), network.max_prefixlen
+    for length in range(network.prefixlen, -1, -1):
+        yield network.version, length, number >> (bits - length) << (bits - length)
 
 
 def _accumulating(found: AclRule) -> set[str]:

@@ -1,5 +1,8 @@
 """The rules of a 2.x access list (configuration §8.5): words like `personality [ … ]` become options of a Peer."""
 
+from collections.abc import Iterable
+from typing import cast
+
 from momentum_node.config import schema
 from momentum_node.config.merge import Builder
 from momentum_node.config.syntax import Array, Dict, Element, Entry, Scalar, Value
@@ -30,18 +33,34 @@ ENHANCEDSTATUSCODES LOGIN PLAIN CRAM-MD5 DIGEST-MD5 TLS SSL ALWAYS-ALLOW Authori
 _WORDS = _KNOWN.split()
 
 
-def rule(builder: Builder, found: AclRule, element: Element) -> None:
-    """Add one element of a rule list to the options of its rule."""
-    _Rule(builder, found, element).apply()
+def rule_list(builder: Builder, found: AclRule, elements: Iterable[Element]) -> None:
+    """The elements of one rule list become the options of its rule."""
+    rules = _Rules(builder, found)
+    for element in elements:
+        rules.apply(element)
+    rules.finish()
 
 
-class _Rule:
-    def __init__(self, builder: Builder, found: AclRule, element: Element) -> None:
+class _Rules:
+    """One rule list. What its elements add up (context, extensions) is set once, at the end."""
+
+    def __init__(self, builder: Builder, found: AclRule) -> None:
         self._builder, self._found = builder, found
-        self._word, self._body = element.scalar, element.body
         self._scope: Scope = found.scope
+        self._contexts: dict[str, Entry] = {}
+        self._extensions: dict[str, Element] = {}
+        self._word, self._body = Scalar(""), cast("Value | None", None)
 
-    def apply(self) -> None:
+    def finish(self) -> None:
+        if self._contexts:
+            context = Dict(tuple(self._contexts.values()), self._scope.at)
+            self._builder.option(self._scope, Scalar("Context", self._scope.at), context)
+        if self._extensions:
+            extensions = Array(tuple(self._extensions.values()), self._scope.at)
+            self._builder.option(self._scope, Scalar("SMTP_Extensions", self._scope.at), extensions)
+
+    def apply(self, element: Element) -> None:
+        self._word, self._body = element.scalar, element.body
         word = self._word.text.lower()
         if word == "continue":
             self._found.continues = True
@@ -81,8 +100,14 @@ class _Rule:
 
     def _options(self) -> None:
         for entry in self._entries():
-            name = _ALIASES.get(entry.key.text.lower(), entry.key.text)
-            self._builder.option(self._scope, entry.key._replace(text=name), entry.value)
+            lowered = entry.key.text.lower()
+            if lowered == "context" and isinstance(entry.value, Dict):
+                self._contexts.update((inner.key.text, inner) for inner in entry.value.entries)
+            elif lowered == "smtp_extensions" and isinstance(entry.value, Array):
+                self._extensions.update((element.scalar.text.lower(), element) for element in entry.value.elements)
+            else:
+                name = _ALIASES.get(lowered, entry.key.text)
+                self._builder.option(self._scope, entry.key._replace(text=name), entry.value)
 
     def _relay(self) -> None:
         if self._body is None:
@@ -95,12 +120,8 @@ class _Rule:
         self._set("Relay_For_Sending_Domains", Array(domains, self._word.at))
 
     def _context(self) -> None:
-        before = self._scope.settings.get("context")
-        kept = before.value.entries if before is not None and isinstance(before.value, Dict) else ()
-        mine = {entry.key.text for entry in self._entries()}
-        entries = (*(entry for entry in kept if entry.key.text not in mine), *self._entries())
-        self._scope.settings.pop("context", None)
-        self._set("Context", Dict(entries, self._word.at))
+        for entry in self._entries():
+            self._contexts[entry.key.text] = entry
 
     def _authentication(self) -> None:
         mechanism = self._given("extension_argument") or self._word
@@ -150,8 +171,7 @@ class _Rule:
             self._set(name, Scalar("true", self._word.at))
 
     def _extend(self, extension: Scalar) -> None:
-        value = Array((Element(extension),), extension.at)
-        self._builder.option(self._scope, self._word._replace(text="SMTP_Extensions"), value, more=True)
+        self._extensions[extension.text.lower()] = Element(extension)
 
 
 def _is_true(value: Value) -> bool:

@@ -1,9 +1,9 @@
 """Puts what was written into one canonical tree (configuration §6): repeated stanzas merge, the last value of an
 option wins, and every name and value is checked against the schema where it stands."""
 
-from momentum_node.config import endpoints, notshipped, patterns, schema
+from momentum_node.config import endpoints, notshipped, schema
 from momentum_node.config.source import Report
-from momentum_node.config.syntax import Array, Element, Scalar, Value
+from momentum_node.config.syntax import Array, Dict, Element, Scalar, Value
 from momentum_node.config.tree import Scope, Setting
 from momentum_node.config.values import COMMA_HINT, decode
 
@@ -20,6 +20,7 @@ class Builder:
         self.tree = Scope()
         self.report = report
         self._strict = strict
+        self._growing: dict[tuple[int, str], tuple[Setting, schema.Option, list[Value]]] = {}
         self._containers: dict[tuple[str, str], tuple[str, int]] = {}  # (kind, name) → container, place
 
     # --- stanzas ---
@@ -84,7 +85,7 @@ class Builder:
         if not is_regex(instance.text):
             return instance.text.lower().removesuffix(".")
         try:
-            patterns.compiled(instance.text[1:-1])
+            self.report.patterns.check(instance.text[1:-1])
         except ValueError as wrong:
             self.report.error(instance.at, "V004", f"regular expression does not compile: {wrong}")
             return None
@@ -142,26 +143,37 @@ class Builder:
 
     # --- options ---
 
-    def option(self, scope: Scope, key: Scalar, value: Value, *, more: bool = False) -> None:
-        """Set an option; with `more` the value is added to the list that is there."""
+    def option(self, scope: Scope, key: Scalar, value: Value) -> None:
+        """Set an option. One that may stand several times is complete after `finish`."""
         inside, lowered = scope.name.lower(), key.text.lower()
         known = schema.option(inside, lowered)
         if known is None:
             self._refuse_option(inside, lowered, key)
             return
         before = scope.settings.get(lowered)
-        if before is not None and (known.multi or more):
-            value = _joined(before.value, value)
-        elif before is not None and inside == "replicate" and lowered == "parameters":
-            value = _united(before.value, value)
-        elif before is not None:
+        if known.multi or (inside == "replicate" and lowered == "parameters"):
+            self._grow(scope, lowered, known, Setting(key.text, value, key.at))
+            return
+        if before is not None:
             self._overridden(key, before)
-        elif known.multi and isinstance(value, Scalar):
-            value = Array((Element(value),), value.at)
         scope.settings[lowered] = Setting(key.text, value, key.at, decode(key.text, known.type, value, self.report))
 
+    def _grow(self, scope: Scope, lowered: str, known: schema.Option, setting: Setting) -> None:
+        """Keep every occurrence; they are joined once, at the end, so that the time stays linear."""
+        place = (id(scope), lowered)
+        if place not in self._growing:
+            scope.settings[lowered] = setting
+            self._growing[place] = (setting, known, [])
+        self._growing[place][2].append(setting.value)
+
+    def finish(self) -> None:
+        """Join the options that stood several times. Call once, after the last statement."""
+        for setting, known, values in self._growing.values():
+            setting.value = _joined(values) if known.multi else _united(values)
+            setting.decoded = decode(setting.name, known.type, setting.value, self.report)
+
     def _overridden(self, key: Scalar, before: Setting) -> None:
-        place = self.report.sources.place(before.at)
+        place = self.report.sources.place(before.at) if self.report.keeps_warnings else ""
         self.report.warning(key.at, "W02", f"'{key.text}' replaces the value set at {place}")
 
     def _refuse_option(self, inside: str, lowered: str, key: Scalar) -> None:
@@ -193,13 +205,17 @@ def elements(value: Value) -> tuple[Element, ...]:
     return value.elements if isinstance(value, Array) else ()
 
 
-def _joined(before: Value, after: Value) -> Value:
-    return Array((*elements(before), *elements(after)), after.at)
+def _joined(values: list[Value]) -> Value:
+    wrong = next((value for value in values if isinstance(value, Dict)), None)
+    if wrong is not None:
+        return wrong
+    return Array(tuple(element for value in values for element in elements(value)), values[-1].at)
 
 
-def _united(before: Value, after: Value) -> Value:
-    """`;`-separated words of two values, each once."""
-    if not isinstance(before, Scalar) or not isinstance(after, Scalar):
-        return after
-    words = dict.fromkeys([*before.text.split(";"), *after.text.split(";")])
-    return Scalar(";".join(word for word in words if word), after.at, after.quote)
+def _united(values: list[Value]) -> Value:
+    """`;`-separated words of all values, each once."""
+    last = values[-1]
+    if not all(isinstance(value, Scalar) for value in values) or not isinstance(last, Scalar):
+        return last
+    words = dict.fromkeys(word for value in values if isinstance(value, Scalar) for word in value.text.split(";"))
+    return Scalar(";".join(word for word in words if word), last.at, last.quote)

@@ -14,12 +14,12 @@ from momentum_node.config.model import Place
 from momentum_node.errors import ConfigurationError
 
 MOST_SHOWN = 20
-_WINDOW = 100  # code points of a long source line that are shown around the column
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One finding. `severity` is "error" or "warning"; `line` is the source line it points into."""
+    """One finding. `severity` is "error" or "warning"; `line` is what is shown of the source line,
+    `caret` the column in it, from 0."""
 
     place: Place
     severity: str
@@ -27,6 +27,7 @@ class Message:
     text: str
     hint: str | None = None
     line: str = ""
+    caret: int = 0
 
     def __str__(self) -> str:
         return f"{self.place}: {self.severity}: {_printable(self.text)} [{self.code}]"
@@ -64,19 +65,10 @@ def block(message: Message) -> str:
     """One message with its source line, caret and hint."""
     lines = [str(message)]
     if message.line:
-        shown, column = _window(message.line, message.place.column)
-        lines += [f"    {shown}".rstrip(), "    " + " " * (column - 1) + "^"]
+        lines += [f"    {_printable(message.line)}".rstrip(), "    " + " " * message.caret + "^"]
     if message.hint:
         lines.append(f"  hint: {_printable(message.hint)}")
     return "\n".join(lines)
-
-
-def _window(line: str, column: int) -> tuple[str, int]:
-    """The part of a line around a column, and the column inside that part: one endless line must not fill a screen."""
-    if len(line) <= _WINDOW:
-        return _printable(line), column
-    start = max(0, min(column - 1 - _WINDOW // 2, len(line) - _WINDOW))
-    return _printable(line[start : start + _WINDOW]), column - start
 
 
 def _printable(text: str) -> str:

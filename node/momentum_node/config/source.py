@@ -6,10 +6,14 @@ from collections.abc import Iterator
 
 from momentum_node.config.messages import Message
 from momentum_node.config.model import Place
+from momentum_node.config.patterns import Budget
 
 NOWHERE = -1  # the position of what no file says: built-in scopes, trees made by a program
 MOST_KEPT = 1000  # messages kept in full; the rest is only counted
-_HINTED = 100  # messages that get a costly hint
+MOST_COUNTED = 10_000  # errors after which reading stops
+_TEXT_KEPT = 400  # characters of one message; a value can be as long as the file
+_HINTED = 25  # messages that get a costly hint
+LINE_SHOWN = 100  # code points of a source line that are shown
 
 
 class Source:
@@ -30,10 +34,14 @@ class Source:
         line = bisect_right(self.starts, offset)
         return Place(self.file, line, offset - self.starts[line - 1] + 1)
 
-    def line(self, offset: int) -> str:
-        start = self.starts[bisect_right(self.starts, offset) - 1]
-        end = self.text.find("\n", start)
-        return self.text[start : len(self.text) if end < 0 else end].rstrip("\r")
+    def line(self, offset: int) -> tuple[str, int]:
+        """The line around an offset, cut to a width that can be shown, and the offset's column in it, from 0."""
+        begin = self.starts[bisect_right(self.starts, offset) - 1]
+        end = self.text.find("\n", begin, begin + LINE_SHOWN)
+        whole = end >= 0 or begin + LINE_SHOWN >= len(self.text)
+        start = begin if whole else max(begin, offset - LINE_SHOWN // 2)
+        end = self.text.find("\n", start, start + LINE_SHOWN)
+        return self.text[start : start + LINE_SHOWN if end < 0 else end].rstrip("\r"), offset - start
 
 
 def _after_newlines(text: str) -> Iterator[int]:
@@ -67,11 +75,15 @@ class Sources:
         source = self.of(at)
         return source.place(at - source.base)
 
-    def line(self, at: int) -> str:
+    def line(self, at: int) -> tuple[str, int]:
         if at < 0 or not self.files:
-            return ""
+            return "", 0
         source = self.of(at)
         return source.line(at - source.base)
+
+
+class TooManyErrors(Exception):
+    """The text has so many errors that reading on helps nobody."""
 
 
 class Report:
@@ -79,6 +91,7 @@ class Report:
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
+        self.patterns = Budget()
         self.errors: list[Message] = []
         self.warnings: list[Message] = []
         self.notices: list[str] = []
@@ -87,6 +100,8 @@ class Report:
 
     def error(self, at: int, code: str, text: str, hint: str | None = None) -> None:
         self.error_count += 1
+        if self.error_count >= MOST_COUNTED:
+            raise TooManyErrors
         if len(self.errors) < MOST_KEPT:
             self.errors.append(self._message(at, "error", code, text, hint))
 
@@ -100,9 +115,17 @@ class Report:
             self.notices.append(text)
 
     @property
+    def keeps_warnings(self) -> bool:
+        """Whether one more warning would be kept, not only counted."""
+        return len(self.warnings) < MOST_KEPT
+
+    @property
     def may_search(self) -> bool:
         """Whether a costly hint (did you mean …) is still worth its time."""
         return self.error_count < _HINTED
 
     def _message(self, at: int, severity: str, code: str, text: str, hint: str | None) -> Message:
-        return Message(self.sources.place(at), severity, code, text, hint, self.sources.line(at))
+        line, column = self.sources.line(at)
+        if len(text) > _TEXT_KEPT:
+            text = f"{text[: _TEXT_KEPT // 2]} … {text[-_TEXT_KEPT // 4 :]}"
+        return Message(self.sources.place(at), severity, code, text, hint, line, column)

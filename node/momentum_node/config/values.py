@@ -63,7 +63,7 @@ def decode(name: str, kind: Type, value: Value, report: Report) -> object:
 
 def _scalar(name: str, kind: Type, value: Scalar, report: Report) -> object:
     try:
-        decoded = decode_text(name, kind, value.text)
+        decoded = _checked(name, kind, value.text, report)
     except ValueFault as fault:
         report.error(value.at, fault.code, fault.text, fault.hint or _separator_hint(value))
         return None
@@ -72,6 +72,16 @@ def _scalar(name: str, kind: Type, value: Scalar, report: Report) -> object:
     if kind.kind == "string" and not value.quote and value.text[-1:] in {";", ","}:
         report.warning(value.at, "W08", f"the value ends in '{value.text[-1]}': '{value.text}'", SEPARATOR_HINT)
     return decoded
+
+
+def _checked(name: str, kind: Type, text: str, report: Report) -> object:
+    """Decode within what all expressions of one configuration may cost together."""
+    if kind.kind == "regex":
+        try:
+            report.patterns.check(text)
+        except ValueError as wrong:
+            raise ValueFault("V004", f"regular expression does not compile: {wrong}") from None
+    return decode_text(name, kind, text)
 
 
 SEPARATOR_HINT = "there are no commas or semicolons between statements"
@@ -103,7 +113,7 @@ def _list(name: str, kind: Type, value: Value, report: Report) -> object:
 
 def _comma(name: str, kind: Type, scalar: Scalar, report: Report) -> object:
     try:
-        decoded = decode_text(name, kind, scalar.text)
+        decoded = _checked(name, kind, scalar.text, report)
     except ValueFault as fault:
         report.error(scalar.at, fault.code, fault.text, COMMA_HINT)
         return None
