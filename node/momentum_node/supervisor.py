@@ -300,11 +300,27 @@ def run(command: Sequence[str]) -> int:
     directory = Path(os.environ.get("MOMENTUM_RUN", "/run/momentum/node"))
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        lock = _only_one_here()
         executor = Executor(PlumbJournal(directory / "plumbed"), monotonic)
-        return Supervisor(command, executor, directory / "alive").run()
+        with lock:
+            return Supervisor(command, executor, directory / "alive").run()
     except (OSError, DriverError) as error:
         _say("error", "the supervisor cannot work: it needs NET_ADMIN, NET_RAW and a place to write", error=error)
         return 1
+
+
+def _only_one_here() -> socket.socket:
+    """A name that one process of a network namespace can have (unix(7), abstract sockets), free again when it ends.
+
+    Two supervisors would clean up each other's addresses (failover R24). Raises `DriverError` when another has it.
+    """
+    lock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        lock.bind("\0momentum-supervisor")
+    except OSError:
+        lock.close()
+        raise DriverError("another supervisor works in this network namespace: stop it first") from None
+    return lock
 
 
 def _say(level: str, event: str, **fields: object) -> None:

@@ -21,12 +21,15 @@ from momentum_node.duravip.link import SupervisorError, SupervisorEvent, Supervi
 from momentum_node.privileges import drop_privileges
 
 ACCEPTOR = """
-import socket, sys
+import socket, sys, time
 sock = socket.socket(fileno=int(sys.argv[1]))
 print("accepting", flush=True)
 kept = []
-while True:
-    kept.append(sock.accept())
+try:
+    while True:
+        kept.append(sock.accept())
+except OSError:  # shut down: sessions go on
+    time.sleep(3600)
 """
 
 

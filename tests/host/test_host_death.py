@@ -89,3 +89,13 @@ def test_the_address_of_a_link_that_was_down_comes_back_and_is_announced(lab: La
         time.sleep(0.3)
         ip("-n", node.host.namespace, "link", "set", "eth0", "up")
         wait_until(lambda: node.has("fd77::41"), 2, "it is back")
+
+
+def test_a_second_supervisor_on_the_same_host_refuses_and_removes_nothing(lab: Lab, tmp_path: Path) -> None:
+    with Supervised(lab.hosts["n1"], tmp_path / "one") as node:
+        node.plumb(VIP)
+        with Supervised(node.host, tmp_path / "two") as second:
+            assert second.process.wait(5) == 1
+            assert "another supervisor" in second.log()
+        assert node.has(VIP)
+        assert node.events("restored") == []

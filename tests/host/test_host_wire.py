@@ -17,6 +17,7 @@ pytestmark = pytest.mark.netns
 CAPTURE = """
 import socket, sys, time
 sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
 print("ready", flush=True)
 while True:
     frame = sock.recv(2000)
