@@ -189,9 +189,9 @@ class Worker:
                 return listener
         return Listener(address, key[1], DEFAULT_BACKLOG, True, False, None, Place("", 1, 1))
 
-    def binding_for(self, local: Address) -> str:
+    def binding_for(self, sender_domain: str, local: Address) -> str:
         """See `Reception`."""
-        return self._assignment.choose(local)
+        return self._assignment.choose(sender_domain, local)
 
     def accepted(self, messages: list[Message]) -> None:
         """See `Reception`."""

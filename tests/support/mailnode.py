@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import smtplib
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ CONFIGURATION = """
 Hostname = "mx.test"
 SpoolBase = "{spool}"
 Security {{ User = "root" Group = "root" }}
-Relay_Hosts = ( "127.0.0.0/8" )
+Relay_Hosts = ( "127.0.0.0/8" "198.18.0.0/15" )
 Gateway = "{gateway}"
 {more}
 ESMTP_Listener {{ Listen "{address}:{port}" {{ }} }}
@@ -67,6 +68,10 @@ class MailNode:
     def core_returns(self) -> None:
         """The core listens for workers and has our socket for them."""
         self.core.listen(self._run / "core.sock")
+        self.listen_again()
+
+    def listen_again(self) -> None:
+        """Give the workers our listening socket."""
         self.core.open(Listen(str(self.local), self.port, duravip=False), self._listening.dup())
 
     def core_dies(self) -> None:
@@ -94,3 +99,18 @@ class MailNode:
         assert self.manager is not None
         children = Path(f"/proc/{self.manager.pid}/task/{self.manager.pid}/children").read_text()
         return [int(pid) for pid in children.split()]
+
+    async def submit(self, subject: str, *, sender: str = "a@x.test", body: str = "hello") -> None:
+        """One message by Python's own client; returns when it was acknowledged."""
+
+        def send() -> None:
+            with smtplib.SMTP(str(self.local), self.port, timeout=30) as client:
+                client.sendmail(sender, ["b@y.test"], f"Subject: {subject}\r\nFrom: <{sender}>\r\n\r\n{body}\r\n")
+
+        await asyncio.to_thread(send)
+
+    def listed(self) -> str:
+        """What `momentum-node spool list` prints, one JSON object a line."""
+        command = [sys.executable, "-m", "momentum_node", "spool", "list", "--format", "json"]
+        done = subprocess.run([*command, "--spool", str(self.spool)], check=True, capture_output=True, text=True)
+        return done.stdout

@@ -40,8 +40,8 @@ class Reception(Protocol):
         """Who this client is and what it may do, or the refusal to send instead of a greeting."""
         ...
 
-    def binding_for(self, local: Address) -> str:
-        """The binding of a message that came in on `local`."""
+    def binding_for(self, sender_domain: str, local: Address) -> str:
+        """The binding of a message from `sender_domain` that came in on `local`."""
         ...
 
     def accepted(self, messages: list[Message]) -> None:
@@ -202,7 +202,7 @@ class Inbound(asyncio.Protocol):
     def _transaction(self, arriving: Arriving, content: Content) -> Transaction:
         session, store = self._session, self._reception.store
         assert session is not None  # noqa: S101 - only a living session completes a message
-        binding = self._reception.binding_for(self.local)
+        binding = self._reception.binding_for(arriving.sender.domain, self.local)
         recipients = tuple(
             Recipient(store.new_id(), one.text, binding, one.domain or self._hostname) for one in arriving.recipients
         )

@@ -1,0 +1,61 @@
+"""Mail and an address that comes and goes: accepted on it, sent from it, never sent without it."""
+
+import asyncio
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.mailnode import MailNode
+from tests.support.nexthop import next_hop
+from tests.support.ownnetwork import in_own_network, ip
+
+pytestmark = [
+    pytest.mark.netns,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a network namespace"),
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+]
+ADDRESS = "198.18.0.9"
+MORE = f"""
+Binding "moving" {{ Bind_Address = "{ADDRESS}" Enable_Duravip = true }}
+Cluster {{ Topology "198.18.0.0/24" {{ CidrMask = "32" Interface = "lo" }} }}
+"""
+
+
+async def waits_and_leaves_from_its_address() -> None:
+    ip("address", "add", f"{ADDRESS}/32", "dev", "lo")
+    with tempfile.TemporaryDirectory() as folder:
+        async with next_hop() as (hop, gateway):
+            node = MailNode(Path(folder), gateway, more=MORE, address=ADDRESS)
+            await node.start()
+            try:
+                await node.submit("before the address is ours")
+                (entry,) = map(json.loads, node.listed().splitlines())
+                assert entry["binding"] == "moving"
+                assert hop.content == []
+
+                await node.core.start(node.local, [])
+                await node.until(lambda: hop.peers == [ADDRESS])
+
+                await node.core.stop(node.local, 5.0)  # returns when the worker has released it
+                node.listen_again()
+                await node.submit("while it is elsewhere")
+                await node.until(lambda: len(node.listed().splitlines()) == 1)
+                assert hop.peers == [ADDRESS]
+
+                ip("address", "del", f"{ADDRESS}/32", "dev", "lo")  # announced as ours, and yet not on the host
+                await node.core.start(node.local, [])
+                await asyncio.sleep(1)
+                (entry,) = map(json.loads, node.listed().splitlines())
+                assert (entry["retries"], hop.peers) == (0, [ADDRESS])
+
+                ip("address", "add", f"{ADDRESS}/32", "dev", "lo")
+                await node.until(lambda: hop.peers == [ADDRESS, ADDRESS])
+            finally:
+                await node.stop()
+
+
+def test_mail_waits_for_its_address_and_leaves_from_it() -> None:
+    in_own_network(waits_and_leaves_from_its_address)
