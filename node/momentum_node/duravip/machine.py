@@ -264,9 +264,10 @@ class DuraVip:
         if self._gather is not None or table is None:
             return
         me = table.standings.get(self._local)
-        self._maturity.watch(me is not None and me.mature, now)
-        self._own.claiming |= self._maturity.may_claim(now, self._own.policy)
         is_quorate = table.is_quorate(self._reachable)
+        self._maturity.watch(is_mature=me is not None and me.mature, is_quorate=is_quorate, now=now)
+        self._own.claiming &= is_quorate  # who had to let go takes nothing back at once (R10)
+        self._own.claiming |= self._maturity.may_claim(now, self._own.policy)
         self._orders.let_go(table, is_quorate=is_quorate, grace_s=self._own.policy.release_grace_s)
         if not self._is_blind():
             self._orders.take(table)

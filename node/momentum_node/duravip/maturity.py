@@ -14,21 +14,21 @@ class Maturity:
     def __init__(self) -> None:
         self._stable_since = 0.0
         self._is_asked = False
-        self._mature_since: float | None = None
-
-    @property
-    def is_mature(self) -> bool:
+        self._well_since: float | None = None
+        self.is_mature = False
         """A MATURE reached us in this run of the process."""
-        return self._mature_since is not None
 
     def disturbed(self, now: float) -> None:
         """The view or somebody's definitions changed: the wait begins anew."""
         self._stable_since, self._is_asked = now, False
 
-    def watch(self, is_mature: bool, now: float) -> None:
-        """What the table says about us."""
-        if is_mature and self._mature_since is None:
-            self._mature_since = now
+    def watch(self, *, is_mature: bool, is_quorate: bool, now: float) -> None:
+        """What the table says about us. Without a quorum we had to let go: our claims wait anew when it is back."""
+        self.is_mature |= is_mature
+        if not is_quorate:
+            self._well_since = None
+        elif is_mature and self._well_since is None:
+            self._well_since = now
 
     def asked(self) -> None:
         """MATURE is on its way; it works if this view is still there when it comes."""
@@ -54,10 +54,10 @@ class Maturity:
         return due is not None and now >= due
 
     def claim_due(self, policy: Policy) -> float | None:
-        """When our claims begin to count; None while we are not mature."""
-        return None if self._mature_since is None else self._mature_since + policy.failback_delay_s
+        """When our claims begin to count; None while we are not mature in a quorate part."""
+        return None if self._well_since is None else self._well_since + policy.failback_delay_s
 
     def may_claim(self, now: float, policy: Policy) -> bool:
-        """We have been mature for the fail-back delay."""
+        """We have been mature, and quorate, for the fail-back delay."""
         due = self.claim_due(policy)
         return due is not None and now >= due
