@@ -47,6 +47,10 @@ class Poller:
         before = [a for a in answers if a.at <= since][-1:]
         return longest_gap([*before, *(a for a in answers if a.at > since)])[0]
 
+    def greeters(self) -> set[str]:
+        """The host names that answers carried."""
+        return {answer.who for answer in self.answers() if answer.who}
+
     def double(self) -> float:
         """The longest time in seconds that one node went on answering after another had begun to."""
         return double_answer(self.answers())

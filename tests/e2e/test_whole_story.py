@@ -181,6 +181,11 @@ def under_load(
         watch.close()
     gap, double = poller.gap(fault), poller.double()
     both = watch.held_by_two(mail.address, fault)
+    if moves_from:
+        # What the two instruments must have seen, or their zeros would mean nothing.
+        assert moves_from in poller.greeters(), poller.greeters()
+        assert len(poller.greeters()) > 1, poller.greeters()
+        assert len({change.node for change in watch.changes if change.address == mail.address}) > 1
     print(f"\n{name}: gap {gap:.3f} s (aim {aim_s} s), two nodes answered {double:.3f} s, had it {both:.3f} s")
     deployment.wait_ready(mail.cluster)
     holder = mail.holder()
