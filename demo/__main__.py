@@ -7,6 +7,7 @@ allows that: everything then runs under one uid, which is said. It leaves nothin
 import argparse
 import ctypes
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -41,15 +42,11 @@ def main() -> int:
 def _missing_packages(install: bool) -> set[str]:
     needed = {"iproute2": "ip", "corosync": "corosync"}
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    missing = {package for package, command in needed.items() if not _is_on(path, command)}
+    missing = {package for package, command in needed.items() if shutil.which(command, path=path) is None}
     if missing and install:
         subprocess.run([ROOT / "scripts" / "system-packages", *sorted(missing)], check=False)
-        missing = {package for package in missing if not _is_on(path, needed[package])}
+        missing = {package for package in missing if shutil.which(needed[package], path=path) is None}
     return missing
-
-
-def _is_on(path: str, command: str) -> bool:
-    return any((Path(directory) / command).exists() for directory in path.split(":") if directory)
 
 
 def _in_a_user_namespace() -> int:

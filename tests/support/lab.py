@@ -10,11 +10,11 @@ to anywhere else. Names carry the process id, so that two laboratories never mee
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
@@ -132,6 +132,6 @@ def why_no_lab() -> str | None:
     """Why no laboratory can be made here, or None."""
     if os.geteuid() != 0:
         return "network namespaces need root (or root in a user namespace)"
-    if not any((Path(directory) / "ip").exists() for directory in os.environ.get("PATH", "").split(":") if directory):
+    if shutil.which("ip") is None:
         return "the command `ip` is missing: install the package iproute2"
     return None
