@@ -30,15 +30,19 @@ class MemoryFiles:
         return [name for name in names if "/" not in name]
 
 
-def loaded(text: str | bytes, *, contained: bool = False, strict: bool = False, **files: str) -> Loaded:
+def loaded(
+    text: str | bytes, *, contained: bool = False, strict: bool = False, files: Mapping[str, str] | None = None
+) -> Loaded:
     """One configuration from its text; `files` are what it may include."""
-    return load("main.conf", MemoryFiles({"main.conf": text, **files}), contained=contained, strict=strict)
+    return load("main.conf", MemoryFiles({"main.conf": text, **(files or {})}), contained=contained, strict=strict)
 
 
-def refused(text: str | bytes, *, contained: bool = False, strict: bool = False, **files: str) -> ConfigurationInvalid:
+def refused(
+    text: str | bytes, *, contained: bool = False, strict: bool = False, files: Mapping[str, str] | None = None
+) -> ConfigurationInvalid:
     """The refusal of a text that must not load."""
     try:
-        loaded(text, contained=contained, strict=strict, **files)
+        loaded(text, contained=contained, strict=strict, files=files)
     except ConfigurationInvalid as refusal:
         return refusal
     raise AssertionError("this configuration must be refused")

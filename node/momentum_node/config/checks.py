@@ -107,7 +107,7 @@ def check_vips(tree: Scope, services: list[Service], topologies: tuple[TopologyE
 
 
 def _check_preferences(address: Address, sharing: list[Service], report: Report) -> None:
-    named = [service for service in sharing if service.preference]
+    named = sorted((service for service in sharing if service.preference), key=lambda one: one.scope.instance_at)
     for service in named[1:]:
         if service.preference and named[0].preference and service.preference.lower() != named[0].preference.lower():
             text = (
