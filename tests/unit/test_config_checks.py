@@ -46,10 +46,8 @@ CLUSTER = 'cluster { Topology "10.0.0.0/24" { interface = eth0 } Topology "10.0.
 
 
 def test_a_service_on_an_address_that_moves_moves_too() -> None:
-    text = (
-        CLUSTER
-        + "ESMTP_Listener = ( 10.0.0.20 ) Binding b <duravip=enabled> { Bind_Address = 10.0.0.20 } Binding c { Bind_Address = 10.0.0.20 }"
-    )
+    text = CLUSTER + "ESMTP_Listener = ( 10.0.0.20 ) Binding b <duravip=enabled> { Bind_Address = 10.0.0.20 }"
+    text += "Binding c { Bind_Address = 10.0.0.20 }"
     node = loaded(text).node
 
     assert node.listeners[0].duravip
@@ -59,10 +57,8 @@ def test_a_service_on_an_address_that_moves_moves_too() -> None:
 
 
 def test_the_topology_with_the_longest_prefix_is_used() -> None:
-    text = (
-        CLUSTER
-        + "Binding a <duravip=enabled> { Bind_Address = 10.0.0.3 } Binding b <duravip=enabled> { Bind_Address = 10.0.0.33 }"
-    )
+    text = CLUSTER + "Binding a <duravip=enabled> { Bind_Address = 10.0.0.3 }"
+    text += "Binding b <duravip=enabled> { Bind_Address = 10.0.0.33 }"
 
     assert [vip.topology and vip.topology.interface for vip in loaded(text).node.vips] == ["eth1", "eth0"]
 
@@ -120,10 +116,8 @@ def test_what_cannot_be_is_refused_at_its_place(text: str, expected: list[str]) 
 
 
 def test_listeners_and_bindings_share_one_preference() -> None:
-    text = (
-        CLUSTER
-        + "Binding b <duravip=enabled> { Bind_Address = 10.0.0.2 } ESMTP_Listener = ( 10.0.0.2 <duravip_preference=n2> )"
-    )
+    text = CLUSTER + "Binding b <duravip=enabled> { Bind_Address = 10.0.0.2 }"
+    text += "ESMTP_Listener = ( 10.0.0.2 <duravip_preference=n2> )"
 
     assert loaded(text).node.vips[0].preference == "n2"
 
