@@ -10,9 +10,9 @@ from tests.cluster.paths import SOURCE
 from tests.cluster.provider import ClusterProvider
 
 
-def start_python(cluster: ClusterProvider, module: str, *arguments: str) -> subprocess.Popen[bytes]:
-    """Starts a module of the work tree with this interpreter."""
-    command = cluster.in_clients([sys.executable, "-m", module, *arguments])
+def start_python(cluster: ClusterProvider, module: str, *arguments: str, nice: int = 0) -> subprocess.Popen[bytes]:
+    """Starts a module of the work tree with this interpreter; a negative `nice` where we may."""
+    command = cluster.in_clients(["nice", "-n", str(nice), sys.executable, "-m", module, *arguments])
     return subprocess.Popen(command, cwd=SOURCE, stdin=subprocess.DEVNULL, env=dict(os.environ, PYTHONUNBUFFERED="1"))
 
 

@@ -6,7 +6,6 @@ it. Who answered is told by the host name in the greeting: every node greets wit
 
 from __future__ import annotations
 
-import subprocess
 import time
 from pathlib import Path
 
@@ -21,7 +20,8 @@ class Poller:
     def __init__(self, cluster: ClusterProvider, address: str, output: Path, seconds: float) -> None:
         self._output = output
         options = ["--port", "25", "--every", "0.005", "--seconds", str(seconds), "--output", str(output)]
-        self._process: subprocess.Popen[bytes] = start_python(cluster, "tests.support.poller", address, *options)
+        # First in the queue for a processor: a clock that waits for one measures the machine and not the cluster.
+        self._process = start_python(cluster, "tests.support.poller", address, *options, nice=-19)
         self._began = time.monotonic()
 
     def answers(self) -> list[Answer]:
