@@ -21,15 +21,22 @@ Security {{ User = "root" Group = "root" }}
 Relay_Hosts = ( "127.0.0.0/8" "198.18.0.0/15" )
 Gateway = "{gateway}"
 {more}
-ESMTP_Listener {{ Listen "{address}:{port}" {{ }} }}
+ESMTP_Listener {{ {listener} Listen "{address}:{port}" {{ }} }}
 """
 
 
 class MailNode:
-    """Make it, `await start()`, use `port`, `await stop()`. `more` is configuration text."""
+    """Make it, `await start()`, use `port`, `await stop()`. `more` and `listener` are configuration text."""
 
     def __init__(
-        self, folder: Path, gateway: str, *, workers: int = 1, more: str = "", address: str = "127.0.0.1"
+        self,
+        folder: Path,
+        gateway: str,
+        *,
+        workers: int = 1,
+        more: str = "",
+        listener: str = "",
+        address: str = "127.0.0.1",
     ) -> None:
         self.folder = folder
         self.spool = folder / "spool"
@@ -39,14 +46,12 @@ class MailNode:
         self.local = ip_address(address)
         self.port: int = self._listening.getsockname()[1]
         self._count = workers
-        self.configure(gateway, more)
+        text = CONFIGURATION.format(
+            spool=self.spool, gateway=gateway, more=more, listener=listener, port=self.port, address=self.local
+        )
+        (self.folder / "ecelerity.conf").write_text(text)
         self.core = Workers("n1", 1, frozenset({os.getuid()}), lambda: None)
         self.manager: subprocess.Popen[bytes] | None = None
-
-    def configure(self, gateway: str, more: str = "") -> None:
-        """Write the configuration file."""
-        text = CONFIGURATION.format(spool=self.spool, gateway=gateway, more=more, port=self.port, address=self.local)
-        (self.folder / "ecelerity.conf").write_text(text)
 
     @property
     def environment(self) -> dict[str, str]:

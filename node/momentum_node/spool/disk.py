@@ -138,6 +138,10 @@ class RealFile:
         """See `File`."""
         os.close(self._descriptor)
 
+    def detach(self) -> int:
+        """The descriptor, now the caller's."""
+        return self._descriptor
+
 
 class RealLock:
     """flock(2): it goes with the process, however that ends."""

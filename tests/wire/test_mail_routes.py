@@ -1,0 +1,101 @@
+"""Where mail goes: MX records of a name server on loopback."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import cast
+
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+
+from momentum_node.smtp.resolver import Resolver
+from momentum_node.smtp.routes import DOMAIN_UNKNOWN, NO_HOST, NULL_MX, Host, NoRoute, Target, choose, parse_gateway
+
+ZONE = {
+    ("two.test.", "MX"): ["20 b.two.test.", "10 a.two.test."],
+    ("a.two.test.", "A"): ["192.0.2.1", "192.0.2.2"],
+    ("b.two.test.", "A"): ["192.0.2.3"],
+    ("plain.test.", "A"): ["192.0.2.4"],
+    ("refuses.test.", "MX"): ["0 ."],
+    ("hostless.test.", "TXT"): ['"x"'],
+    ("xn--bcher-kva.test.", "A"): ["192.0.2.5"],
+}
+
+
+class NameServer(asyncio.DatagramProtocol):
+    """Answers from `ZONE`."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.DatagramTransport", transport)
+        self.questions = 0
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self.questions += 1
+        query = dns.message.from_wire(data)
+        name = query.question[0].name.to_text().lower()
+        kind = query.question[0].rdtype.name
+        answer = dns.message.make_response(query)
+        if (name, kind) in ZONE:
+            answer.answer.append(dns.rrset.from_text(name, 300, "IN", kind, *ZONE[name, kind]))
+        elif not any(known == name for known, _ in ZONE):
+            answer.set_rcode(dns.rcode.NXDOMAIN)
+        self.transport.sendto(answer.to_wire(), addr)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[tuple[NameServer, Resolver]]:
+    transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(NameServer, ("127.0.0.1", 0))
+    yield protocol, Resolver(["127.0.0.1"], transport.get_extra_info("sockname")[1])
+    transport.close()
+
+
+async def addresses(resolver: Resolver, domain: str) -> list[str] | NoRoute:
+    found = await resolver.targets(domain, 25, is_gateway=False)
+    return found if isinstance(found, NoRoute) else [target.address for target in found]
+
+
+async def test_mx_records_in_order_and_their_addresses(server: tuple[NameServer, Resolver]) -> None:
+    found = await addresses(server[1], "two.test")
+    assert not isinstance(found, NoRoute)
+    assert (sorted(found[:2]), found[2:]) == (["192.0.2.1", "192.0.2.2"], ["192.0.2.3"])
+
+
+async def test_without_mx_the_domain_itself_is_the_host(server: tuple[NameServer, Resolver]) -> None:
+    assert await addresses(server[1], "plain.test") == ["192.0.2.4"]
+    assert await addresses(server[1], "bücher.test") == ["192.0.2.5"]
+
+
+async def test_domains_that_take_no_mail(server: tuple[NameServer, Resolver]) -> None:
+    assert await addresses(server[1], "refuses.test") == NoRoute(NULL_MX)
+    assert await addresses(server[1], "nowhere.test") == NoRoute(DOMAIN_UNKNOWN)
+    assert await addresses(server[1], "hostless.test") == NoRoute(NO_HOST)
+
+
+async def test_one_question_for_many_who_ask(server: tuple[NameServer, Resolver]) -> None:
+    await asyncio.gather(*(addresses(server[1], "plain.test") for _ in range(50)))
+    await addresses(server[1], "plain.test")
+    assert server[0].questions == 2  # MX, A
+
+
+async def test_literals_and_gateways_need_no_name_server() -> None:
+    resolver = Resolver(["127.0.0.1"], 1)
+    assert await addresses(resolver, "[192.0.2.9]") == ["192.0.2.9"]
+    assert await addresses(resolver, "[ipv6:2001:db8::9]") == ["2001:db8::9"]
+    assert await resolver.targets("192.0.2.9:2525", 25, is_gateway=True) == [Target("192.0.2.9", 2525, "192.0.2.9", 0)]
+    assert parse_gateway("[2001:db8::1]:26", 25) == Host("2001:db8::1", 26)
+    assert parse_gateway("smart.test", 25) == Host("smart.test", 25)
+
+
+def test_hosts_that_failed_rest_and_worse_ones_take_over() -> None:
+    best, worse, six = (
+        Target("192.0.2.1", 25, "a", 10),
+        Target("192.0.2.2", 25, "b", 20),
+        Target("2001:db8::1", 25, "c", 5),
+    )
+    four = frozenset({4})
+    assert choose([worse, best, six], {}, {}, four, now=0) == [best, worse]
+    assert choose([worse, best], {"192.0.2.1": 10.0}, {}, four, now=9) == [worse]
+    assert choose([worse, best], {"192.0.2.1": 10.0}, {}, four, now=10) == [best, worse]
+    twin = Target("192.0.2.3", 25, "a", 10)
+    assert choose([best, twin], {}, {"192.0.2.1": 2}, four, now=0) == [twin, best]
