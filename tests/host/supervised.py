@@ -140,7 +140,7 @@ class AddressWatch:
 
     def _lines(self) -> list[tuple[float, bool, str]]:
         found = []
-        for line in self._path.read_text().splitlines():
+        for line in whole_lines(self._path):
             words = line.replace("]Deleted", "] Deleted").split()
             at = datetime.fromisoformat(words[0].strip("[]")).timestamp()
             family = next((word for word in words if word in ("inet", "inet6")), None)
@@ -148,6 +148,11 @@ class AddressWatch:
                 address = words[words.index(family) + 1].partition("/")[0]
                 found.append((at, "Deleted" in words, address))
         return found
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a file that somebody is still writing, without a last one that is not finished."""
+    return path.read_text().split("\n")[:-1]
 
 
 def wait_until(condition: Callable[[], bool], limit_s: float, what: str) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.supervised import Supervised, run_in, wait_until
+from tests.host.supervised import Supervised, run_in, wait_until, whole_lines
 from tests.support.lab import Host, Lab, ip
 
 pytestmark = pytest.mark.netns
@@ -35,10 +35,8 @@ class Capture:
 
     def frames(self, ethertype: str) -> list[tuple[float, bytes]]:
         """(time, frame) of each frame of this type so far."""
-        lines = [line.split() for line in self._path.read_text().splitlines()[1:] if line.count(" ") == 1]
-        return [
-            (float(at), bytes.fromhex(data)) for at, data in lines if data[24:28] == ethertype and len(data) % 2 == 0
-        ]
+        lines = [line.split() for line in whole_lines(self._path)[1:]]
+        return [(float(at), bytes.fromhex(data)) for at, data in lines if data[24:28] == ethertype]
 
     def stop(self) -> None:
         """End the capture."""
