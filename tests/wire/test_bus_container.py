@@ -164,3 +164,24 @@ def test_killed_corosync_is_back_within_a_second(tmp_path: Path, started: list[C
         print(f"killed Corosync serves again after {time.monotonic() - killed_at:.2f} s")
         assert "corosync ended (killed by SIGKILL): starting it again now" in container.text()
         assert container.end() == 0
+
+
+@pytest.mark.netns
+def test_a_changed_node_list_is_taken_up_by_the_running_ring(tmp_path: Path, started: list[Container]) -> None:
+    if (reason := why_no_lab() or why_no_corosync()) is not None:
+        pytest.skip(reason)
+    with Lab() as lab:
+        host = lab.add("n1", 1)
+        key = str(authkey(tmp_path / "authkey"))
+        ring = [RingNode("n1", 1, host.address), RingNode("n2", 2, "198.18.0.2")]
+        first, both = (render("c", ring[:n], keyfile=key, state_dir=str(tmp_path / "state")) for n in (1, 2))
+        prefix = ("nsenter", f"--net=/run/netns/{host.namespace}", *alone(tmp_path / "pid"))
+        container = Container(tmp_path, first, "corosync", prefix=prefix)
+        started.append(container)
+        container.says("Completed service synchronization")
+        container.conf.write_text(both)
+        container.says("the configuration changed: reloading the ring")
+        container.says("Config reload requested")
+        container.says("host: 2")  # knet has a link to the new node now
+        assert container.text().count("corosync started") == 1
+        assert container.end() == 0

@@ -67,11 +67,14 @@ class _End:
 
 def _run(command: list[str]) -> _End:
     """One life of Corosync. Blocked signals are not inherited, or it could not be stopped."""
+    files = _Files(Path(command[-1]))
     pid = os.posix_spawn(command[0], command, os.environ, setsigmask=(), setsigdef=tuple(_SIGNALS))
     _say(f"corosync started, pid {pid}")
     kill_at: float | None = None
     while True:
         received = signal.sigtimedwait(_SIGNALS, POLL_S)
+        if files.have_changed() and kill_at is None:
+            _reload(command[0])
         if received is not None and received.si_signo != signal.SIGCHLD and kill_at is None:
             _say(f"{signal.Signals(received.si_signo).name}: stopping corosync")
             kill_at = time.monotonic() + STOP_S
@@ -80,6 +83,40 @@ def _run(command: list[str]) -> _End:
             return _End(_describe(status), kill_at is not None)
         if kill_at is not None and time.monotonic() > kill_at:
             os.kill(pid, signal.SIGKILL)
+
+
+class _Files:
+    """The configuration and the key it names: a mounted volume changes under a running daemon."""
+
+    def __init__(self, conf: Path) -> None:
+        self._conf = conf
+        self._seen = self._read()
+
+    def have_changed(self) -> bool:
+        """Since the last time this was asked. A file that is not there now has not changed."""
+        read = self._read()
+        changed = read not in (None, self._seen)
+        self._seen = read or self._seen
+        return changed
+
+    def _read(self) -> tuple[bytes, ...] | None:
+        try:
+            return tuple(path.read_bytes() for path in (self._conf, *map(Path, _values(self._conf, "keyfile"))))
+        except OSError:
+            return None
+
+
+def _reload(corosync: str) -> None:
+    """Have the whole ring take up its files (corosync-cfgtool(8), -R), without one membership event.
+
+    Every node asks when it sees its own files change, so the last one to see them asks when all have them.
+    """
+    tool = shutil.which("corosync-cfgtool", path=str(Path(corosync).parent))
+    if tool is None:
+        _say("the configuration changed, but corosync-cfgtool is missing: it is used at the next start")
+        return
+    _say("the configuration changed: reloading the ring")
+    os.posix_spawn(tool, [tool, "-R"], os.environ, setsigmask=(), setsigdef=tuple(_SIGNALS))
 
 
 def _reap(pid: int) -> int | None:
