@@ -152,6 +152,8 @@ class Core:
 
     async def _apply(self) -> None:
         self.actuator.set_plans(self._plans())
+        for address, plan in self.actuator.plans.items():
+            self.workers.close_ports(address, frozenset(port for port, _ in plan.ports))
         declared = definitions(self.configuration.vips, self.node_name)
         self.driver.tell(lambda machine, now: machine.on_definitions(declared, self._policy(), now))
         await self._set_lifetime()

@@ -4,24 +4,15 @@ A text with an error changes nothing: the running generation stays, and the mess
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from momentum_node.config.loading import ConfigurationInvalid, Loaded, load
-from momentum_node.errors import ConfigurationError
+from momentum_node.config_command import DiskFiles, search_path
 from momentum_node.settings import Settings
 
 
-def read_file(path: str) -> bytes:
-    """The bytes of a configuration file: what `config` is handed instead of a file system."""
-    return Path(path).read_bytes()
-
-
 def read(own: Settings) -> Loaded:
-    """One generation from the main file. Raises `ConfigurationError` with all messages and their places."""
-    try:
-        return load(str(own.config), read_file)
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"{error.filename}: no such configuration file") from None
+    """One generation from the main file. Raises `ConfigurationInvalid` with all messages and their places."""
+    return load(str(own.config), DiskFiles(), search=search_path())
 
 
 @dataclass
@@ -50,9 +41,6 @@ class Generations:
             loaded = read(self.settings)
         except ConfigurationInvalid as error:
             self.errors = [str(message) for message in error.messages]
-            return None
-        except ConfigurationError as error:
-            self.errors = [str(error)]
             return None
         self.errors = []
         self.running_revision = self.seen_revision

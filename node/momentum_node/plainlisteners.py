@@ -29,7 +29,8 @@ class PlainListeners:
         """Open what is enabled and not open yet. What cannot be opened is told once, and tried again later."""
         for listener in listeners:
             address = "" if listener.address is None else str(listener.address)
-            if listener.enabled and not listener.duravip and not self._workers.has(address, listener.port):
+            is_plain = not listener.duravip and listener.follow is None
+            if listener.enabled and is_plain and not self._workers.has(address, listener.port):
                 await self._open_one(listener, address)
 
     async def keep_trying(self, listeners: Callable[[], Iterable[Listener]]) -> None:

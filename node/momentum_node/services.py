@@ -118,15 +118,17 @@ async def _run(own: settings.Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     latest = Latest()
-    cluster = (await _node_list(own.nodes)).cluster
-    status = Status(latest, f"momentum://{cluster}/operator")
+    listed = await _node_list(own.nodes)
+    myself = listed.find(own.node_name)
+    address = str(myself.address if myself else own.node_addr or "127.0.0.1")
+    status = Status(latest, f"momentum://{listed.cluster}/operator")
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(_task(_keep_latest(own.status_socket, latest)))
         await _serve(stack, [("/livez", status.live), ("/readyz", status.ready), ("/metrics", status.metrics)])
         if (own.tls / "tls.crt").exists():
             context = tls_context(own.tls)
             await stack.enter_async_context(_task(_watch_certificates(own.tls, context)))
-            await _serve(stack, [("/v1/report", status.report)], str(own.node_addr or "127.0.0.1"), context)
+            await _serve(stack, [("/v1/report", status.report)], address, context)
         else:
             log.logger().warning("no certificate: the status port stays closed", directory=str(own.tls))
         await stop.wait()

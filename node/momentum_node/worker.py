@@ -173,8 +173,10 @@ class Worker:
 
     def admit(self, inbound: Inbound) -> Client | Reply:
         """See `Reception`."""
-        if self._is_stopping or str(inbound.local) in self._departures:
+        if self._is_stopping:
             return say.SHUTTING_DOWN
+        if str(inbound.local) in self._departures:
+            return say.ADDRESS_MOVES
         options = self._lookup.inbound(self._listener(inbound.listener), inbound.client)
         if 0 < options.listener_sessions <= self._per_listener[inbound.listener]:
             return say.CONCURRENCY_LIMIT

@@ -133,6 +133,12 @@ class Workers:
             self._tell_all(wire.Unlisten(address, port))
             opened.sock.close()
 
+    def close_ports(self, address: Address, ports: frozenset[int]) -> None:
+        """Take back what listens on the address at another port than these: a new generation has no listener there."""
+        for opened_address, port in list(self._open):
+            if opened_address == str(address) and port not in ports:
+                self.unlisten(opened_address, port)
+
     def reload(self, digest: str) -> None:
         """A new generation was accepted: read it."""
         self._tell_all(wire.Reload(digest))

@@ -101,7 +101,10 @@ class Connection(asyncio.Protocol):
 
     def send(self, letter: Letter) -> None:
         """Begin a transaction; only after `connection_ready`."""
-        self._perform(self._client.send(letter))
+        events = self._client.send(letter)
+        self._perform([])
+        if events:  # refused at once; not from inside the call, or a long queue of such letters would nest
+            self._loop.call_soon(self._perform, events)
 
     def quit(self) -> None:
         """Say goodbye and close."""

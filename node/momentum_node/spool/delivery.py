@@ -308,10 +308,10 @@ class Delivery:
 
     def letter_finished(self, connection: Connection, replies: tuple[Reply, ...]) -> None:
         """See `Owner`."""
-        hand = self._hands[connection]
-        messages, hand.messages = hand.messages, []
-        if not messages:  # handed back
+        hand = self._hands.get(connection)
+        if hand is None or not hand.messages:  # handed back
             return
+        messages, hand.messages = hand.messages, []
         for message, answer in zip(messages, replies, strict=True):
             self._settling.settle(message, answer, hand.line.options, connection.target.host)
 
