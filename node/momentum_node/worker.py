@@ -24,10 +24,10 @@ from momentum_node.core_link import CoreLink
 from momentum_node.errors import ConfigurationError, MomentumError, SpoolError
 from momentum_node.privileges import drop_capabilities
 from momentum_node.smtp import reply as say
+from momentum_node.smtp.events import Client
 from momentum_node.smtp.inbound import Inbound
 from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.resolver import Resolver
-from momentum_node.smtp.session import Client
 from momentum_node.smtp.trace import date_text
 from momentum_node.spool.assignment import Assignment
 from momentum_node.spool.delivery import TICK_S, Delivery

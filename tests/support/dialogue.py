@@ -11,8 +11,9 @@ from ipaddress import ip_address
 
 from momentum_node.config.model import InboundOptions
 from momentum_node.smtp.arriving import Arriving
+from momentum_node.smtp.events import BodyPart, Client, Close, Complete, Dropped, Event
 from momentum_node.smtp.reply import Reply
-from momentum_node.smtp.session import BodyPart, Client, Close, Complete, Dropped, Event, Session
+from momentum_node.smtp.session import Session
 
 
 @dataclass

@@ -68,7 +68,11 @@ class MailNode:
         self.core_returns()
         code = f"import sys; from momentum_node.mail import run_mail; sys.exit(run_mail({self._count}))"
         self.manager = subprocess.Popen([sys.executable, "-c", code], env=self.environment)
-        await self.until(lambda: self.core.report()["workers"] == self._count and self.core.are_accepting())
+        try:
+            await self.until(lambda: self.core.report()["workers"] == self._count and self.core.are_accepting())
+        except TimeoutError:
+            await self.stop()
+            raise
 
     def core_returns(self) -> None:
         """The core listens for workers and has our socket for them."""

@@ -15,8 +15,9 @@ from momentum_node import clock
 from momentum_node.config.model import Address, InboundOptions
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.arriving import Arriving
+from momentum_node.smtp.events import BodyPart, Client, Close, Complete, Dropped, Event
 from momentum_node.smtp.reply import Reply, reply
-from momentum_node.smtp.session import BodyPart, Client, Close, Complete, Dropped, Event, Session
+from momentum_node.smtp.session import Session
 from momentum_node.smtp.trace import date_text, received_header
 from momentum_node.spool.body import LargeBody
 from momentum_node.spool.disk import File

@@ -9,71 +9,19 @@ RFC 5321, 2920 (PIPELINING), 1870 (SIZE), 6152 (8BITMIME), 6531 (SMTPUTF8), 2034
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum, auto
-from typing import ClassVar, Final, TypeAlias
+from typing import ClassVar, Final
 
-from momentum_node.config.model import Address, InboundOptions
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.address import split_path
 from momentum_node.smtp.arriving import Arriving
 from momentum_node.smtp.data import DotDecoder
+from momentum_node.smtp.events import BodyPart, Client, Close, Complete, Dropped, Event, State
 from momentum_node.smtp.relay import may_relay
 from momentum_node.smtp.reply import Reply, reply
 
 MAX_COMMAND_BYTES: Final = 4096
 MAX_ERRORS: Final = 3  # commands that are none; then the peer is not a mail client
 EXTENSIONS: Final = ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "CHUNKING")
-
-
-class State(Enum):
-    """Where the dialogue is."""
-
-    GREETED = auto()
-    READY = auto()
-    MAIL = auto()
-    RCPT = auto()
-    DATA = auto()
-    CHUNK = auto()
-    WAITING = auto()
-    CLOSED = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class BodyPart:
-    """Bytes of the content, dots and all framing taken away."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Complete:
-    """The content is complete and acceptable. The driver makes it durable, then calls `finish`."""
-
-    message: Arriving
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """The transaction came to nothing after content had arrived: forget its parts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """Send what `output` holds, then close."""
-
-
-Event: TypeAlias = BodyPart | Complete | Dropped | Close
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Who talks to us, and what the options let it do."""
-
-    address: Address
-    options: InboundOptions
-    hostname: str  # in the greeting and the EHLO reply
-    greeting: str  # the text after it
 
 
 class Session:

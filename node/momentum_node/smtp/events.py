@@ -1,0 +1,58 @@
+"""What a reception session knows of its client, where it is, and what it asks of its driver. Values only."""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TypeAlias
+
+from momentum_node.config.model import Address, InboundOptions
+from momentum_node.smtp.arriving import Arriving
+
+
+class State(Enum):
+    """Where the dialogue is."""
+
+    GREETED = auto()
+    READY = auto()
+    MAIL = auto()
+    RCPT = auto()
+    DATA = auto()
+    CHUNK = auto()
+    WAITING = auto()
+    CLOSED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class BodyPart:
+    """Bytes of the content, dots and all framing taken away."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """The content is complete and acceptable. The driver makes it durable, then calls `finish`."""
+
+    message: Arriving
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """The transaction came to nothing after content had arrived: forget its parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Send what `output` holds, then close."""
+
+
+Event: TypeAlias = BodyPart | Complete | Dropped | Close
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who talks to us, and what the options let it do."""
+
+    address: Address
+    options: InboundOptions
+    hostname: str  # in the greeting and the EHLO reply
+    greeting: str  # the text after it
