@@ -30,8 +30,8 @@ pytestmark = [
 ]
 
 DOUBLE_ANSWER_LIMIT_S = 0.05
-SHARED_MACHINE_S = 0.3
-"""Three nodes, their control plane and the load share a few processors here, and all fault tests wait for them."""
+SHARED_MACHINE_S = 2.0
+"""Three nodes, their control plane and the load share a few processors here: figures are judged by benchmarks/."""
 LOAD_S = 8.0
 QUIET_S = 2.0
 
