@@ -5,7 +5,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-DEMO_PACKAGES := iproute2 corosync
+# Corosync comes with libcpg; unshare and nsenter are in util-linux.
+DEMO_PACKAGES := iproute2 util-linux corosync libcpg4
 TEST_PACKAGES := $(DEMO_PACKAGES) postfix swaks strace
 
 .DEFAULT_GOAL := help
@@ -42,8 +43,7 @@ test-long: $(STAMP) ## what takes too long for CI
 lint: $(STAMP) ## style, types, import contracts
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/lint-imports --no-timing --verbose >.make-lint-imports.log 2>&1 || { cat .make-lint-imports.log; rm -f .make-lint-imports.log; exit 1; }
-	@rm -f .make-lint-imports.log
+	@said=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$said"; exit 1; }
 	@$(BIN)/mypy --no-error-summary
 	@echo "lint: clean"
 
