@@ -34,6 +34,7 @@ demo-kubernetes: $(STAMP) ## the same on a real Kubernetes (kind, or a hermetic 
 
 test: $(STAMP) ## every test, the Kubernetes stories included
 	@scripts/system-packages $(TEST_PACKAGES)
+	@[ "$${MOMENTUM_TEST_CLUSTER:-hermetic}" != hermetic ] || $(BIN)/python -m tests.cluster prepare
 	@$(BIN)/pytest -m "not long" --durations=15 $(PYTEST_ARGS)
 
 test-long: $(STAMP) ## what takes too long for CI

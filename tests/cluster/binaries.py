@@ -93,6 +93,11 @@ def helm() -> Path:
     return _cached(f"helm-{HELM}", _build_helm, "about 4 minutes on 2 cores, once per machine") / "helm"
 
 
+def are_built() -> bool:
+    """Whether both are in the cache."""
+    return all((cache_dir() / name).exists() for name in (f"kubernetes-{KUBERNETES}", f"helm-{HELM}"))
+
+
 def _cached(name: str, build: object, cost: str) -> Path:
     place = cache_dir() / name
     if place.exists():
