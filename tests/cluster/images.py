@@ -106,10 +106,18 @@ def _make_archive(name: str, image: Image, build: object) -> None:
     # Not an OCI archive: buildah always compresses those, which takes longer than all the rest.
     buildah("push", "-q", image.reference, f"docker-archive:{part}:{image.reference}")
     for old in _home().glob(f"{name}-*.tar"):
-        old.unlink()
+        _forget(name, old)
     part.rename(image.archive)
     size = image.archive.stat().st_size / 1e6
     say(f"built image {name}: {size:.0f} MB in {time.monotonic() - began:.0f} s")
+
+
+def _forget(name: str, archive: Path) -> None:
+    """Removes an image of earlier sources with the layers that nothing else is built on."""
+    reference = f"localhost/{name}:{archive.stem.rpartition('-')[2]}"
+    if reference in buildah("images", "--format", "{{.Name}}:{{.Tag}}").split():
+        buildah("rmi", reference)
+    archive.unlink()
 
 
 def _build_target(reference: str, target: str) -> None:
