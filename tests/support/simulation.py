@@ -26,7 +26,6 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from momentum_node.bus.contract import BusEvent, Delivered, Lost, Member, ViewChanged
-from momentum_node.bus.sequencer import Entry
 from momentum_node.config.model import Address
 from momentum_node.duravip.machine import DuraVip
 from momentum_node.duravip.table import Table
@@ -36,8 +35,8 @@ from tests.support.network import Delays, Endpoint, Network, _Node
 GROUP = "ec_cluster"
 FAULTS_UNTIL_S = 12.0
 SETTLED_WITHIN_S = 40.0
-VIEW_MATURE_TIME_S = 0.4
-QUICK_ORDER_S = 0.005
+VIEW_MATURE_TIMES_S = (0.02, 0.4)
+SELDOM_S = 0.3
 PAUSES = ((0.0, 0.05), (0.0, 0.5), (0.5, 2.0))
 STORM_PAUSES = ((0.0, 0.05), (0.0, 0.05), (0.0, 0.1), (0.0, 0.3), (0.2, 1.0))
 
@@ -268,20 +267,22 @@ def show(effect: Effect) -> str:
 
 
 class UnevenNetwork(Network):
-    """Some nodes are quick to send, the others as slow as `delays.order` says: what a slow one sent may arrive in a
-    view that is younger by several changes."""
+    """Some nodes get a turn to send only now and then: what they sent arrives message by message, each possibly in a
+    view that is several changes younger."""
 
-    def __init__(self, seed: int, nodes: list[int], delays: Delays, quick: set[int]) -> None:
+    def __init__(self, seed: int, nodes: list[int], delays: Delays, seldom: set[int]) -> None:
         super().__init__(seed, nodes, delays)
-        self._quick = quick
+        self._seldom = seldom
+        self._turn: dict[int, float] = {}
 
-    def enqueue(self, node: _Node, entry: Entry) -> None:
-        """As `Network.enqueue`, each node at its own pace."""
-        if node.node_id not in self._quick:
-            super().enqueue(node, entry)
-            return
-        node.waiting.append(entry)
-        self.call_at(self.now + self.random.uniform(0.0, QUICK_ORDER_S), lambda: self._order_next(node))
+    def _order_next(self, node: _Node) -> None:
+        if node.node_id in self._seldom and node.waiting and node.is_up:
+            turn = self._turn.get(node.node_id, 0.0)
+            if self.now < turn:
+                self.call_at(turn, lambda: self._order_next(node))
+                return
+            self._turn[node.node_id] = self.now + self.random.uniform(0.0, SELDOM_S)
+        super()._order_next(node)
 
 
 class World:
@@ -295,6 +296,7 @@ class World:
         self.steps = 0
         count = self.random.randint(2, 5)
         self.is_storm = self.random.random() < 0.5
+        self.restart_s = self.random.choice([0.1, 2.0])
         self.kernel_delay = self.random.choice([0.001, 0.01, 0.3])
         self.node_ids = list(range(1, count + 1))
         self.vips = [ip_address(f"192.0.2.{n}") for n in range(1, self.random.randint(2, 7))]
@@ -303,13 +305,14 @@ class World:
         self.policy = Policy(
             partition="quorum" if partition == "quorum" else "both",
             node_ids=frozenset(self.node_ids),
-            view_mature_time_s=VIEW_MATURE_TIME_S,
+            view_mature_time_s=self.random.choice(VIEW_MATURE_TIMES_S),
             failback_delay_s=self.random.choice([0.0, 1.0]),
             cluster_size=count,
             release_grace_s=self.random.choice([0.0, 0.05, 0.3]),
         )
-        quick = {node_id for node_id in self.node_ids if self.is_storm and self.random.random() < 0.6}
-        self.network = UnevenNetwork(self.random.getrandbits(32), self.node_ids, self._draw_delays(), quick)
+        seldom = {node_id for node_id in self.node_ids if self.is_storm and self.random.random() < 0.4}
+        self.network = UnevenNetwork(self.random.getrandbits(32), self.node_ids, self._draw_delays(), seldom)
+        self.faults = self._draw_faults()
         self.processes: dict[int, Process] = {}
         for node_id in self.node_ids:
             self.start(node_id)
@@ -319,11 +322,10 @@ class World:
         slow = self.random.choice([0.002, 0.02, 0.1])
         detection = self.random.choice([0.02, 0.1, 0.65])
         merge = 0.2
-        waiting = slow
         if self.is_storm:
-            slow, detection, merge, waiting = 0.01, 0.02, 0.02, 0.3
+            slow, detection, merge = 0.005, 0.02, 0.02
         return Delays(
-            order=(0.0, waiting),
+            order=(0.0, slow),
             arrival=(0.0, slow),
             process=(0.0, slow),
             detection=(detection / 2, detection),
@@ -356,7 +358,7 @@ class World:
             self.tell(f"kill the process of {process.name}")
             process.die()
             self.network.crash(process.local)
-            self.network.call_at(self.later((0.0, 2.0)), lambda: self.start(process.node_id))
+            self.network.call_at(self.later((0.0, self.restart_s)), lambda: self.start(process.node_id))
 
     def crash_node(self) -> None:
         process = self._one()
@@ -364,7 +366,7 @@ class World:
             self.tell(f"crash {process.name}")
             process.die()
             self.network.crash_node(process.node_id)
-            self.network.call_at(self.later((0.0, 3.0)), lambda: self.start(process.node_id))
+            self.network.call_at(self.later((0.0, 2 * self.restart_s)), lambda: self.start(process.node_id))
 
     def kill_engine(self) -> None:
         process = self._one()
@@ -422,11 +424,15 @@ class World:
         self.tell(f"reload {process.name}")
         process.with_machine(lambda machine, now: machine.on_definitions(process.definitions, self.policy, now))
 
+    def _draw_faults(self) -> list[Callable[[], None]]:
+        """Each run has its own mixture: some kinds often, some never, so that rare sequences happen somewhere."""
+        kinds = [self.kill_process, self.crash_node, self.kill_engine, self.drain, self.cordon, self.stall]
+        kinds += [self.partition, self.change_usable, self.reload]
+        faults = [kind for kind in kinds for _ in range(self.random.choice([0, 0, 1, 4]))]
+        return [*faults, self.merge, self.partition]
+
     def _act(self) -> None:
-        faults = [self.kill_process, self.crash_node, self.kill_engine, self.drain, self.cordon]
-        often = [self.partition, self.merge, self.change_usable, self.reload]
-        faults += often * 3 + [self.stall]
-        self.random.choice(faults)()
+        self.random.choice(self.faults)()
         pause = self.random.choice(STORM_PAUSES if self.is_storm else PAUSES)
         if self.network.now < FAULTS_UNTIL_S:
             self.network.call_at(self.later(pause), self._act)

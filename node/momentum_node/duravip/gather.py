@@ -4,7 +4,8 @@ The same messages complete it at the same place for every member. A catalogue co
 it: it is the only one that reports name, or it was delivered in this view.
 """
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from momentum_node.bus.contract import Member
@@ -13,6 +14,8 @@ from momentum_node.duravip.catalogue import Catalogue
 from momentum_node.duravip.messages import Cleared, Defs, Drain, Envelope, Failed, Released, State
 from momentum_node.duravip.table import Table, index_of
 from momentum_node.duravip.vip import short_name
+
+VIEW_KEY_BYTES = 16
 
 
 @dataclass(slots=True)
@@ -98,3 +101,9 @@ class Gather:
             for message in report.later:
                 table.apply(member, message)
         return table
+
+
+def view_key(members: Sequence[Member]) -> bytes:
+    """Names a view by its members, not by its ring: the same list is the same key (cluster §1.5)."""
+    text = b"".join(member.node_id.to_bytes(4, "big") + member.pid.to_bytes(8, "big") for member in sorted(members))
+    return hashlib.sha256(text).digest()[:VIEW_KEY_BYTES]

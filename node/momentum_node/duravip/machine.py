@@ -10,7 +10,6 @@ leads. All of it is level-triggered: after each event `_settle` compares the tab
 A lost bus needs no event: the driver takes everything down and makes a new machine.
 """
 
-import hashlib
 from collections.abc import Sequence
 
 from momentum_node.bus.contract import Member, ViewChanged
@@ -19,34 +18,17 @@ from momentum_node.duravip.addresses import Bits, Translation
 from momentum_node.duravip.catalogue import MessageError
 from momentum_node.duravip.declaration import Declaration
 from momentum_node.duravip.fragments import Assembler
-from momentum_node.duravip.gather import Gather
+from momentum_node.duravip.gather import Gather, view_key
 from momentum_node.duravip.holds import Holds
 from momentum_node.duravip.maturity import Maturity
-from momentum_node.duravip.messages import (
-    Cleared,
-    Defs,
-    Drain,
-    Envelope,
-    Failed,
-    Mature,
-    Message,
-    Released,
-    State,
-)
+from momentum_node.duravip.messages import Cleared, Defs, Drain, Envelope, Failed, Mature, Message, Released, State
 from momentum_node.duravip.orders import Orders
 from momentum_node.duravip.outbox import Outbox
 from momentum_node.duravip.quorum import Rule
 from momentum_node.duravip.reasons import Explainer
 from momentum_node.duravip.table import Standing, Table
-from momentum_node.duravip.vip import (
-    Definition,
-    Effect,
-    Identity,
-    Placement,
-    Policy,
-)
+from momentum_node.duravip.vip import Definition, Effect, Identity, Placement, Policy
 
-VIEW_KEY_BYTES = 16
 NEWS_WINDOW = 32
 """Messages of ours that may be under way before RELEASED, FAILED and CLEARED wait and grow instead: a node that gives
 up thousands of addresses one by one must not fill the bus."""
@@ -131,12 +113,22 @@ class DuraVip:
         if sender == self._local and envelope.incarnation == self._identity.incarnation:
             self._outbox.came_back(envelope.sequence)
             self._holds.came_back(envelope.sequence)
+        if self._is_reborn(sender, envelope):
+            self._start_gather()
         if self._gather is not None:
             self._gather.take(sender, envelope)
             self._try_complete()
         elif self._table is not None:
             self._deliver(self._table, sender, envelope, now)
         self._settle(now)
+
+    def _is_reborn(self, sender: Member, envelope: Envelope) -> bool:
+        """The table knows an earlier process with the same pid, whose last STATE came late: everybody gathers (S4)."""
+        message = envelope.message
+        if self._gather is not None or self._table is None or not (isinstance(message, State) and message.gather):
+            return False
+        standing = self._table.standings.get(sender)
+        return standing is not None and standing.incarnation != envelope.incarnation
 
     def _deliver(self, table: Table, sender: Member, envelope: Envelope, now: float) -> None:
         """A message in RUN. Late answers to a view are ignored there."""
@@ -181,7 +173,8 @@ class DuraVip:
         if gather is None or not gather.is_reported:
             return
         for digest in gather.offers(self._local):
-            self._send(Defs(self._own.catalogues[digest]))
+            if digest in self._own.catalogues:  # else the report is of an earlier process with our pid; ours follows
+                self._send(Defs(self._own.catalogues[digest]))
         catalogues = gather.catalogues(self._own.catalogues)
         if not catalogues:
             return
@@ -297,6 +290,8 @@ class DuraVip:
 
     def _state(self, *, gather: bool) -> State:
         me = self._table.standings.get(self._local) if self._table else None
+        if me is not None and me.incarnation != self._identity.incarnation:
+            me = None
         return self._own.state(
             self._index,
             gather=gather,
@@ -395,9 +390,3 @@ class DuraVip:
             return False
         me = self._table.standings.get(self._local)
         return me is None or (me.facts.draining and not me.holds)
-
-
-def view_key(members: Sequence[Member]) -> bytes:
-    """Names a view by its members, not by its ring: the same list is the same key (cluster §1.5)."""
-    text = b"".join(member.node_id.to_bytes(4, "big") + member.pid.to_bytes(8, "big") for member in sorted(members))
-    return hashlib.sha256(text).digest()[:VIEW_KEY_BYTES]

@@ -160,8 +160,12 @@ class Table:
         )
 
     def claims_of(self, standing: Standing) -> Bits:
-        """The addresses whose preferred node this member says it is, and may say so now."""
-        return standing.claims & standing.candidate_for if standing.facts.claiming else 0
+        """The addresses whose preferred node this member says it is, and may say so now.
+
+        A cordoned member claims nothing: it keeps what nobody else can have, but pulls nothing in.
+        """
+        may_claim = standing.facts.claiming and not standing.facts.cordoned
+        return standing.claims & standing.candidate_for if may_claim else 0
 
     def grant(self) -> None:
         """The owner of an address that nobody else holds becomes its holder. Needs no message (§2.5)."""

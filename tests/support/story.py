@@ -1,0 +1,328 @@
+"""Stories about addresses: plain text in, what the NICs did out. Every message arrives at once; time is a value.
+
+    cluster n1,n2,n3 192.0.2.10@n1 192.0.2.12      start the nodes; @ names the preferred node, :n1,n2 who declares it
+    ----
+    n1: plumb 192.0.2.10
+    n2: plumb 192.0.2.12
+
+Commands come in paragraphs, each followed by `----` and what it brought about. `tests/scenarios/` holds such files;
+`STORIES=rewrite pytest tests/scenarios` writes them anew: read the difference before keeping it.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+
+from momentum_node.bus.contract import Member, ViewChanged
+from momentum_node.config.model import Address
+from momentum_node.duravip.machine import DuraVip
+from momentum_node.duravip.vip import (
+    Announce,
+    Definition,
+    Effect,
+    Identity,
+    Multicast,
+    Plumb,
+    Policy,
+    Unplumb,
+    address_order,
+)
+
+
+@dataclass
+class Node:
+    """One process: its machine and its NIC."""
+
+    name: str
+    node_id: int
+    pid: int = 100
+    definitions: tuple[Definition, ...] = ()
+    machine: DuraVip | None = None
+    wire: set[Address] = field(default_factory=set)
+    members: tuple[Member, ...] = ()
+    holds_on: bool = False  # does not answer Unplumb until `finish`
+    pending: list[Address] = field(default_factory=list)
+
+    @property
+    def local(self) -> Member:
+        return Member(self.node_id, self.pid)
+
+
+class Cluster:
+    """Nodes, who hears whom, and a clock. Deterministic: everything is done in node order."""
+
+    def __init__(self, names: Sequence[str], policy: Policy) -> None:
+        self.policy = policy
+        self.now = 0.0
+        self.nodes = {name: Node(name, at + 1) for at, name in enumerate(names)}
+        self.sides: list[list[str]] = []
+        self.lines: list[str] = []
+        self.queues: dict[int, deque[tuple[Member, bytes]]] = {}
+
+    # -- what happens
+
+    def up(self) -> list[str]:
+        return sorted(name for side in self.sides for name in side)
+
+    def start(self, *names: str) -> None:
+        for name in names:
+            node = self.nodes[name]
+            node.pid += 1
+            identity = Identity(name, f"198.18.0.{node.node_id}", node.node_id * 1000 + node.pid)
+            node.machine = DuraVip(identity, node.local, node.definitions, self.policy)
+            node.members = ()
+        self.connect([self.up() + list(names)])
+
+    def stop(self, *names: str) -> None:
+        """The processes are gone, and their addresses with them."""
+        for name in names:
+            self.nodes[name].machine = None
+            self.nodes[name].wire.clear()
+            self.nodes[name].pending.clear()
+        self.connect([[name for name in side if name not in names] for side in self.sides])
+
+    def connect(self, sides: list[list[str]]) -> None:
+        """Everybody on a side hears everybody there."""
+        self.sides = [sorted(side) for side in sides if side]
+        for side in self.sides:
+            members = tuple(sorted(self.nodes[name].local for name in side))
+            reachable = frozenset(self.nodes[name].node_id for name in side)
+            together = {name: set(self.nodes[name].members) for name in side}
+            for name in side:
+                node = self.nodes[name]
+                before, after = set(node.members), set(members)
+                joined = (after - before) | {m for m in after if node.local not in self._knows(m, together)}
+                node.members = members
+                event = ViewChanged(members, frozenset(joined), frozenset(before - after), reachable)
+                self._machine(node).on_view(event, self.now)
+        self.settle()
+
+    def _knows(self, member: Member, before: dict[str, set[Member]]) -> set[Member]:
+        name = next(name for name, node in self.nodes.items() if node.local == member)
+        return before[name]
+
+    def tell(self, name: str, what: Callable[[DuraVip], None]) -> None:
+        what(self._machine(self.nodes[name]))
+        self.settle()
+
+    def wait(self, seconds: float) -> None:
+        until = self.now + seconds
+        while (due := self._next_timer()) is not None and due <= until:
+            self.now = max(self.now, due)
+            self._fire()
+        self.now = until
+        self._fire()
+
+    def _fire(self) -> None:
+        for name in self.up():
+            self._machine(self.nodes[name]).on_timer(self.now)
+        self.settle()
+
+    def _next_timer(self) -> float | None:
+        timers = [self._machine(self.nodes[name]).next_timer() for name in self.up()]
+        return min((due for due in timers if due is not None), default=None)
+
+    def finish(self, name: str) -> None:
+        """A NIC that was held answers now."""
+        node = self.nodes[name]
+        node.holds_on = False
+        pending, node.pending = node.pending, []
+        for vip in pending:
+            self._remove(node, vip)
+        self.settle()
+
+    # -- what follows
+
+    def settle(self) -> None:
+        """Carry out effects and deliver messages until nobody has anything to say."""
+        while self._perform_all() or self._deliver_one():
+            pass
+
+    def _perform_all(self) -> bool:
+        done = False
+        for name in self.up():
+            for effect in self._machine(self.nodes[name]).effects():
+                done = True
+                self._perform(self.nodes[name], effect)
+        return done
+
+    def _perform(self, node: Node, effect: Effect) -> None:
+        match effect:
+            case Multicast(data):
+                self.queues.setdefault(self._side_of(node.name), deque()).append((node.local, data))
+            case Plumb(vip, _):
+                if self._machine(node).is_granted(vip):
+                    self.lines.append(f"{node.name}: plumb {vip}")
+                    node.wire.add(vip)
+                    self._machine(node).on_plumbed(vip, self.now)
+            case Unplumb(vip, _):
+                if node.holds_on:
+                    self.lines.append(f"{node.name}: begins to unplumb {vip}")
+                    node.pending.append(vip)
+                else:
+                    self._remove(node, vip)
+            case Announce():
+                pass
+
+    def _remove(self, node: Node, vip: Address) -> None:
+        if vip in node.wire:
+            self.lines.append(f"{node.name}: unplumb {vip}")
+            node.wire.discard(vip)
+        self._machine(node).on_unplumbed(vip, self.now)
+
+    def _deliver_one(self) -> bool:
+        for at, side in enumerate(self.sides):
+            if queue := self.queues.get(at):
+                sender, data = queue.popleft()
+                for name in side:
+                    self._machine(self.nodes[name]).on_message(sender, data, self.now)
+                return True
+        return False
+
+    def _side_of(self, name: str) -> int:
+        return next(at for at, side in enumerate(self.sides) if name in side)
+
+    def _machine(self, node: Node) -> DuraVip:
+        assert node.machine is not None, f"{node.name} is not running"
+        return node.machine
+
+    # -- what can be seen
+
+    def owners(self, name: str) -> str:
+        """The table of one node, `n1:{1,4,7} n2:{2,5}`: an address by its last number, * = claimed by its owner."""
+        machine = self._machine(self.nodes[name])
+        owned: dict[str, list[str]] = {member[0]: [] for member in machine.members()}
+        for placement in machine.placements():
+            if placement.owner is not None:
+                mark = "*" if "preferred node" in placement.reason else ""
+                owned[placement.owner].append(f"{int(placement.address) & 0xFF}{mark}")
+        return " ".join(f"{owner}:{{{','.join(vips)}}}" for owner, vips in sorted(owned.items()))
+
+    def reason(self, vip: Address) -> str:
+        """As the first running node tells it."""
+        placements = self._machine(self.nodes[self.up()[0]]).placements()
+        return next(p.reason for p in placements if p.address == vip)
+
+
+class Story:
+    """Reads the commands of one file."""
+
+    def __init__(self) -> None:
+        self.cluster = Cluster([], Policy(failback_delay_s=0.0))  # as cluster §2.9 assumes
+
+    def run(self, commands: str) -> str:
+        """One paragraph of commands; what the NICs did and what was asked, a line each."""
+        self.cluster.lines = []
+        for line in commands.splitlines():
+            if line.strip() and not line.startswith("#"):
+                word, *arguments = line.split()
+                getattr(self, f"do_{word}")(*arguments)
+                self.cluster.settle()
+        return "".join(f"{line}\n" for line in self.cluster.lines or ["  nothing"])
+
+    def do_policy(self, *settings: str) -> None:
+        """Before `cluster`: quorum, failback=60, grace=5, mature=5, expect=4 (cluster_size)."""
+        values = dict(setting.partition("=")[::2] for setting in settings)
+        self.cluster.policy = Policy(
+            partition="quorum" if "quorum" in values else "both",
+            failback_delay_s=float(values.get("failback", 0)),
+            view_mature_time_s=float(values.get("mature", 5)),
+            cluster_size=int(values["expect"]) if "expect" in values else None,
+        )
+
+    def do_cluster(self, names: str, *vips: str) -> None:
+        policy = self.cluster.policy
+        self.cluster = Cluster(names.split(","), policy)
+        ids = frozenset(node.node_id for node in self.cluster.nodes.values())
+        self.cluster.policy = replace(policy, node_ids=ids)
+        for name, node in self.cluster.nodes.items():
+            node.definitions = declared(name, vips)
+        self.do_start(*self.cluster.nodes)
+        self.cluster.wait(policy.view_mature_time_s)
+
+    def do_start(self, *names: str) -> None:
+        self.cluster.start(*names)
+
+    def do_crash(self, *names: str) -> None:
+        self.cluster.stop(*names)
+
+    def do_wait(self, seconds: str) -> None:
+        self.cluster.wait(float(seconds))
+
+    def do_split(self, *words: str) -> None:
+        self.cluster.connect([side.split(",") for side in " ".join(words).replace(" ", "").split("|")])
+
+    def do_merge(self) -> None:
+        self.cluster.connect([self.cluster.up()])
+
+    def do_drain(self, name: str) -> None:
+        self.cluster.tell(name, lambda machine: machine.on_drain(self.cluster.now))
+
+    def do_cordon(self, name: str) -> None:
+        self.cluster.tell(name, lambda machine: machine.on_cordon(True, self.cluster.now))
+
+    def do_uncordon(self, name: str) -> None:
+        self.cluster.tell(name, lambda machine: machine.on_cordon(False, self.cluster.now))
+
+    def do_reload(self, name: str, *vips: str) -> None:
+        definitions = self.cluster.nodes[name].definitions = declared(name, vips)
+        policy = self.cluster.policy
+        self.cluster.tell(name, lambda machine: machine.on_definitions(definitions, policy, self.cluster.now))
+
+    def do_usable(self, name: str, *vips: str) -> None:
+        """Only these can be served there; none: its link is down."""
+        usable = frozenset(ip_address(vip) for vip in vips)
+        self.cluster.tell(name, lambda machine: machine.on_usable(usable, "eth0 has no carrier", self.cluster.now))
+
+    def do_fails(self, name: str, vip: str, *reason: str) -> None:
+        node = self.cluster.nodes[name]
+        node.wire.discard(ip_address(vip))
+        why = " ".join(reason)
+        self.cluster.tell(name, lambda machine: machine.on_plumb_failed(ip_address(vip), why, self.cluster.now))
+
+    def do_clear(self, name: str, vip: str) -> None:
+        self.cluster.tell(name, lambda machine: machine.on_plumb_clear(ip_address(vip), self.cluster.now))
+
+    def do_slow(self, name: str) -> None:
+        """Its NIC takes its time to give an address up, until `finish`."""
+        self.cluster.nodes[name].holds_on = True
+
+    def do_finish(self, name: str) -> None:
+        self.cluster.finish(name)
+
+    def do_owners(self, *names: str) -> None:
+        """The tables: one line for nodes that agree."""
+        for name in names or self.cluster.up():
+            line = self.cluster.owners(name)
+            if f"  {line}" not in self.cluster.lines:
+                self.cluster.lines.append(f"  {line}")
+
+    def do_why(self, vip: str) -> None:
+        self.cluster.lines.append(f"  {self.cluster.reason(ip_address(vip))}")
+
+    def do_state(self, name: str) -> None:
+        machine = self.cluster.nodes[name].machine
+        assert machine is not None
+        have, of, is_quorate = machine.quorum()
+        drained = ", drained" if machine.is_drained else ""
+        self.cluster.lines.append(
+            f"  {name} {machine.state}{drained}, {have} of {of}{'' if is_quorate else ', no quorum'}"
+        )
+
+
+def declared(name: str, vips: Sequence[str]) -> tuple[Definition, ...]:
+    """What node `name` declares: `192.0.2.1..7@n1:n1,n2` = these seven, preferred on n1, declared on n1 and n2."""
+    found = []
+    for text in vips:
+        spec, _, users = text.partition(":") if text.count(":") < 2 else (text, "", "")
+        addresses, _, wanted = spec.partition("@")
+        if users and name not in users.split(","):
+            continue
+        first, _, last = addresses.partition("..")
+        low = ip_address(first)
+        for address in [low] if not last else [low + step for step in range(int(last) - (int(low) & 0xFF) + 1)]:
+            claim = name in wanted.split("+")
+            preference = name if claim else wanted.split("+")[0] or None
+            found.append(Definition(address, frozenset({"esmtp"}), ("b",), claim, preference))
+    return tuple(sorted(found, key=lambda definition: address_order(definition.address)))
