@@ -12,10 +12,8 @@ STORIES = sorted(Path(__file__).parent.glob("*.txt"))
 
 def retold(text: str) -> str:
     """The story with the outcomes of this run."""
-    story, told = Story(), []
-    for paragraph in commands_of(text):
-        told.append(f"{paragraph}----\n{story.run(paragraph)}")
-    return "\n".join(told)
+    story = Story()
+    return "\n".join(f"{paragraph}----\n{story.run(paragraph)}" for paragraph in commands_of(text))
 
 
 def commands_of(text: str) -> list[str]:
