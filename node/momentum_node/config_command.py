@@ -1,4 +1,4 @@
-"""`momentum-node config parse|check|show`: what a person asks about a configuration file, without a node.
+"""`momentum-node config parse|check|show|eval|convert`: what a person asks about a configuration file, without a node.
 
 Files are read here; the configuration room itself opens none. `-` is standard input. Exit status 0 or 1.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from momentum_node.config.loading import Loaded
     from momentum_node.config.messages import Message
     from momentum_node.config.syntax import Statement, Value
 
@@ -30,24 +31,31 @@ class DiskFiles:
 
 def add_arguments(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
     """Register `config` and its commands."""
-    parser = subparsers.add_parser("config", help="parse, check and show configuration files")
+    parser = subparsers.add_parser("config", help="parse, check, show, ask and convert configuration files")
     parser.set_defaults(command=run)
     commands = parser.add_subparsers(dest="config_command", required=True, metavar="COMMAND")
     for name, meaning in (
         ("parse", "syntax only, includes not followed: the tree as JSON"),
         ("check", "read the file and everything it includes as a node would"),
         ("show", "the merged tree as canonical Momentum 3 text"),
+        ("eval", "the value of one option after fallback, as the console prints it"),
+        ("convert", "one file in the form of Momentum 3, with its comments and in its order"),
     ):
         command = commands.add_parser(name, help=meaning)
         command.add_argument("file", metavar="FILE", help="the main file; - reads standard input")
         command.add_argument("--format", choices=("text", "json"), default="text", help="form of the answer")
-        if name != "parse":
+        if name == "eval":
+            words = "scopes and instances, then the option: Binding b Domain example.com Max_Retries"
+            command.add_argument("path", metavar="PATH… OPTION", nargs="+", help=words)
+        if name == "check":
+            command.add_argument("--dialect", type=int, choices=(2, 3), help="refuse the forms of the other one")
+        if name not in {"parse", "convert"}:
             command.add_argument("--strict", action="store_true", help="warnings refuse the file too")
 
 
 def run(arguments: Namespace) -> int:
     """Do what `add_arguments` registered; returns the exit status."""
-    commands = {"parse": _parse, "check": _check, "show": _show}
+    commands = {"parse": _parse, "check": _check, "show": _show, "eval": _eval, "convert": _convert}
     return commands[arguments.config_command](arguments)
 
 
@@ -110,17 +118,26 @@ def _element(element: object) -> object:
     return {"element": element.scalar.text, "attributes": attributes, "body": body}
 
 
-# --- check and show ---
+# --- check, show and eval ---
+
+
+def _load(arguments: Namespace) -> "Loaded | None":
+    """The loaded file, or None after the refusal was told."""
+    from momentum_node.config.loading import ConfigurationInvalid, load  # noqa: PLC0415
+
+    dialect = getattr(arguments, "dialect", None)
+    try:
+        return load(arguments.file, DiskFiles(), strict=arguments.strict, search=search_path(), dialect=dialect)
+    except ConfigurationInvalid as refusal:
+        _tell(refusal.messages, arguments.format, refusal.text)
+        return None
 
 
 def _check(arguments: Namespace) -> int:
-    from momentum_node.config.loading import ConfigurationInvalid, load  # noqa: PLC0415
     from momentum_node.config.messages import warnings_text  # noqa: PLC0415
 
-    try:
-        loaded = load(arguments.file, DiskFiles(), strict=arguments.strict, search=search_path())
-    except ConfigurationInvalid as refusal:
-        _tell(refusal.messages, arguments.format, refusal.text)
+    loaded = _load(arguments)
+    if loaded is None:
         return 1
     if arguments.format == "json":
         found = [_message(message) for message in loaded.warnings]
@@ -135,18 +152,54 @@ def _check(arguments: Namespace) -> int:
 
 
 def _show(arguments: Namespace) -> int:
-    from momentum_node.config.loading import ConfigurationInvalid, load  # noqa: PLC0415
     from momentum_node.config.printer import print_tree  # noqa: PLC0415
 
-    try:
-        loaded = load(arguments.file, DiskFiles(), strict=arguments.strict, search=search_path())
-    except ConfigurationInvalid as refusal:
-        _tell(refusal.messages, arguments.format, refusal.text)
+    loaded = _load(arguments)
+    if loaded is None:
         return 1
     if arguments.format == "json":
         _say(json.dumps(loaded.tree.plain(), indent=2, ensure_ascii=False))
     else:
         sys.stdout.write(print_tree(loaded.tree))
+    return 0
+
+
+def _eval(arguments: Namespace) -> int:
+    from momentum_node.config.evaluation import PathFault, evaluate  # noqa: PLC0415
+
+    loaded = _load(arguments)
+    if loaded is None:
+        return 1
+    try:
+        found = evaluate(loaded.tree, arguments.path)
+    except PathFault as fault:
+        _complain(f"error: {fault}")
+        return 1
+    if arguments.format == "json":
+        value = None if found.value is None else _value(found.value)
+        place = None if found.at < 0 else str(loaded.sources.place(found.at))
+        _say(json.dumps({"option": found.option, "value": value, "place": place}, indent=2, ensure_ascii=False))
+    else:
+        _say(str(found))
+    return 0
+
+
+# --- convert ---
+
+
+def _convert(arguments: Namespace) -> int:
+    from momentum_node.config.conversion import convert  # noqa: PLC0415
+    from momentum_node.config.messages import ConfigurationInvalid  # noqa: PLC0415
+
+    try:
+        text = convert(arguments.file, DiskFiles())
+    except ConfigurationInvalid as refusal:
+        _tell(refusal.messages, arguments.format, refusal.text)
+        return 1
+    if arguments.format == "json":
+        _say(json.dumps({"valid": True, "text": text}, indent=2, ensure_ascii=False))
+    else:
+        sys.stdout.write(text)
     return 0
 
 

@@ -5,8 +5,10 @@ from ipaddress import IPv4Address
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from momentum_node.config.conversion import convert
 from momentum_node.config.loading import ConfigurationInvalid, Loaded, load
 from momentum_node.config.printer import print_tree
+from momentum_node.config.tree import Scope, bare
 from tests.support.configuration import GOLDEN, MemoryFiles, refused
 
 EXAMPLES = [path.read_bytes() for path in sorted(GOLDEN.rglob("*.conf"))]
@@ -34,9 +36,25 @@ def loads_or_is_refused(data: bytes) -> None:
         assert all(line.isprintable() for line in refusal.text.split("\n"))
         return
     assert load("main.conf", MemoryFiles({"main.conf": print_tree(loaded.tree)})).tree == loaded.tree
+    converts_to_the_same(data, loaded)
     for listener in loaded.node.listeners:
         loaded.inbound(listener, IPv4Address("10.0.0.1"))
     loaded.outbound("default", "a.test")
+
+
+def converts_to_the_same(data: bytes, before: Loaded) -> None:
+    if not any("replaces the list" in message.text for message in before.warnings):
+        text = convert("main.conf", MemoryFiles({"main.conf": data}))
+        after = load("main.conf", MemoryFiles({"main.conf": text}))
+        assert unordered(after.tree) == unordered(before.tree)
+
+
+def unordered(scope: Scope) -> object:
+    """The meaning of a tree without the order of options and of scopes."""
+    settings = {name: bare(setting.value) for name, setting in scope.settings.items()}
+    children = {key: unordered(child) for key, child in scope.children.items()}
+    rules = [(unordered(rule.scope), rule.continues, rule.unites_relay_hosts) for rule in scope.acl]
+    return scope.instance, settings, children, rules
 
 
 @given(st.binary(max_size=200))

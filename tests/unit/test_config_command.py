@@ -65,3 +65,30 @@ def test_messages_as_json() -> None:
 
     (message,) = json.loads(answer.stdout)["messages"]
     assert (message["line"], message["column"], message["code"]) == (1, 7, "V005")
+
+
+def test_eval_answers_as_the_console_does() -> None:
+    text = "Binding b { Bind_Address = 192.0.2.1  Domain d { Retry_Interval = 5 } }"
+
+    assert (
+        config("eval", "-", "binding", "b", "domain", "d", "retry_interval", text=text).stdout == "Retry_Interval = 5\n"
+    )
+    assert config("eval", "-", "Binding", "b", "bind_address", text=text).stdout == 'Bind_Address = "192.0.2.1"\n'
+    found = json.loads(config("eval", "-", "--format", "json", "Binding", "b", "Bind_Address", text=text).stdout)
+    assert found == {"option": "Bind_Address", "value": "192.0.2.1", "place": "-:1:13"}
+
+
+def test_eval_of_a_wrong_path_fails() -> None:
+    answer = config("eval", "-", "Bind", "b", "Retry_Interval")
+
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("error: 'Bind' is not a scope of global")
+
+
+def test_the_manuals_example_survives_convert_check_and_show() -> None:
+    converted = config("convert", str(GOLDEN / "valid" / "manual.conf")).stdout
+    checked = config("check", "--dialect", "3", "-", text=converted)
+
+    assert (checked.returncode, checked.stdout) == (0, "Configuration valid\n")
+    assert config("show", "-", text=converted).stdout == (GOLDEN / "valid" / "manual.canonical").read_text()
+    assert config("check", "--dialect", "2", "-", text=converted).returncode == 1

@@ -54,9 +54,13 @@ class Files:
 
     def syntax(self, main: str) -> tuple[Statement, ...]:
         """The statements of one file as they are written, includes not followed."""
-        data = self._main(main)
-        source = None if data is None else self._source(main, data)
+        source = self.source(main)
         return () if source is None else self._parse(source)
+
+    def source(self, main: str) -> Source | None:
+        """The text of one file; None after the fault was reported."""
+        data = self._main(main)
+        return None if data is None else self._source(main, data)
 
     def _main(self, main: str) -> bytes | None:
         try:

@@ -6,6 +6,7 @@ text → tokens → syntax tree → includes expanded → canonical tree, checke
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from momentum_node.config import dialects
 from momentum_node.config.files import FileReader, Files
 from momentum_node.config.lookup import InboundLookup, OutboundLookup
 from momentum_node.config.lowering import lower
@@ -13,7 +14,7 @@ from momentum_node.config.merge import Builder
 from momentum_node.config.messages import ConfigurationInvalid, Message
 from momentum_node.config.model import Address, InboundOptions, Listener, NodeConfiguration, OutboundOptions
 from momentum_node.config.reading import read as read_tree
-from momentum_node.config.source import Report, TooManyErrors
+from momentum_node.config.source import Report, Sources, TooManyErrors
 from momentum_node.config.tree import Scope
 
 __all__ = ["ConfigurationInvalid", "FileReader", "Loaded", "load"]
@@ -26,6 +27,7 @@ class Loaded:
     node: NodeConfiguration
     warnings: tuple[Message, ...]
     tree: Scope
+    sources: Sources = field(repr=False)
     _inbound: InboundLookup = field(repr=False)
     _outbound: OutboundLookup = field(repr=False)
 
@@ -39,13 +41,20 @@ class Loaded:
 
 
 def load(
-    main: str, read: FileReader, *, strict: bool = False, contained: bool = False, search: tuple[str, ...] = ()
+    main: str,
+    read: FileReader,
+    *,
+    strict: bool = False,
+    contained: bool = False,
+    search: tuple[str, ...] = (),
+    dialect: int | None = None,
 ) -> Loaded:
     """Read the file `main` and everything it includes.
 
     `strict`: warnings stop the load too. `contained`: the text is a stranger's (a custom resource), so `include`
     reaches only names that the reader knows; absolute paths, `..` and URIs are errors and are never read.
     `search`: directories for relative includes, after the directory of the including file.
+    `dialect`: 2 or 3 refuses the forms that only the other one has.
     Raises ConfigurationInvalid with every finding; never anything else, whatever the bytes are.
     """
     files = Files(read, contained=contained, search=search)
@@ -53,15 +62,18 @@ def load(
     builder = Builder(report, strict=strict)
     node = None
     with suppress(TooManyErrors):
-        node = _read(files, builder, main)
+        node = _read(files, builder, main, dialect)
     if node is None or report.error_count or (strict and report.warning_count):
         raise _invalid(report)
     tree = builder.tree
-    return Loaded(node, tuple(report.warnings), tree, InboundLookup(tree), OutboundLookup(tree))
+    return Loaded(node, tuple(report.warnings), tree, files.sources, InboundLookup(tree), OutboundLookup(tree))
 
 
-def _read(files: Files, builder: Builder, main: str) -> NodeConfiguration | None:
-    lower(builder, files.statements(main))
+def _read(files: Files, builder: Builder, main: str, dialect: int | None) -> NodeConfiguration | None:
+    statements = files.statements(main)
+    if dialect is not None:
+        dialects.check(statements, dialect, files.report)
+    lower(builder, statements)
     files.local_changes(builder, main)
     builder.finish()
     return None if files.report.error_count else read_tree(builder.tree, files.digest(), files.report)

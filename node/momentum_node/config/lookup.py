@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, TypeVar
 from momentum_node.config import endpoints
 from momentum_node.config.addresses import binding_scopes
 from momentum_node.config.merge import elements, is_regex
-from momentum_node.config.model import Address, InboundOptions, Listener, OutboundOptions
+from momentum_node.config.model import Address, InboundOptions, Listener, Network, OutboundOptions
 from momentum_node.config.patterns import compiled
 from momentum_node.config.syntax import Array, Dict
 from momentum_node.config.tree import AclRule, Scope, Setting
@@ -26,7 +26,7 @@ def first_set(levels: Iterable[Settings], name: str) -> Setting | None:
 # --- outbound, §9 ---
 
 
-class _Matching:
+class Matching:
     """The `Domain` (or `Host`) stanzas of one container: the exact name first, then regexes in declaration order."""
 
     def __init__(self, container: Scope, kind: str) -> None:
@@ -39,6 +39,15 @@ class _Matching:
                 self._regexes.append((compiled(key[1:-1]), scope.settings))
             else:
                 self._exact[key] = scope.settings
+
+        self._stanzas = {key: scope.settings for (name, key), scope in container.children.items() if name == kind}
+
+    def named(self, instance: str) -> Iterator[Settings]:
+        """As `of`; an instance that is a regex stands for its own stanza."""
+        if not is_regex(instance):
+            yield from self.of(instance.lower().removesuffix("."))
+        elif instance in self._stanzas:
+            yield self._stanzas[instance]
 
     def of(self, name: str) -> Iterator[Settings]:
         if name in self._exact:
@@ -53,14 +62,12 @@ class OutboundLookup:
 
     def __init__(self, tree: Scope) -> None:
         self._tree = tree
-        self._global = _Matching(tree, "domain")
-        self._groups = {
-            group.instance or "": (_Matching(group, "domain"), group) for group in tree.all("binding_group")
-        }
-        self._bindings: dict[str, tuple[_Matching, Scope, str]] = {}
+        self._global = Matching(tree, "domain")
+        self._groups = {group.instance or "": (Matching(group, "domain"), group) for group in tree.all("binding_group")}
+        self._bindings: dict[str, tuple[Matching, Scope, str]] = {}
         for group, binding in binding_scopes(tree):
             name = group.instance if group else None
-            self._bindings[binding.instance or ""] = (_Matching(binding, "domain"), binding, name or "default")
+            self._bindings[binding.instance or ""] = (Matching(binding, "domain"), binding, name or "default")
         self._answers: dict[tuple[str, str], OutboundOptions] = {}
 
     def levels(self, binding: str, domain: str) -> tuple[Settings, ...]:
@@ -81,6 +88,15 @@ class OutboundLookup:
         yield from self._global.of(domain)
         yield self._tree.settings
 
+    def path_levels(self, group: str | None, binding: str | None, domain: str | None) -> tuple[Settings, ...]:
+        """The levels of a path in which any part may be missing; a part that no file names has no level of its own."""
+        own = self._bindings.get(binding or "")
+        if own and group not in {None, own[2]}:
+            own = None
+        name = group or ((own[2] if own else "default") if binding else None)
+        container = self._groups.get(name) if name else None
+        return tuple(_path_levels(own, container, (self._global, self._tree), domain))
+
     def options(self, binding: str, domain: str) -> OutboundOptions:
         """Asked before: one dictionary access."""
         key = (binding, domain)
@@ -89,6 +105,22 @@ class OutboundLookup:
             found = _answer(OutboundOptions, OUTBOUND, self.levels(binding, domain))
             _keep(self._answers, key, found)
         return found
+
+
+def _path_levels(
+    own: tuple[Matching, Scope, str] | None,
+    group: tuple[Matching, Scope] | None,
+    everywhere: tuple[Matching, Scope],
+    domain: str | None,
+) -> Iterator[Settings]:
+    inner = [level for level in (own, group) if level is not None]
+    if domain is not None:
+        for level in inner:
+            yield from level[0].named(domain)
+    yield from (level[1].settings for level in inner)
+    if domain is not None:
+        yield from everywhere[0].named(domain)
+    yield everywhere[1].settings
 
 
 # --- inbound, §10 ---
@@ -105,10 +137,11 @@ class _Networks:
             self._found.setdefault(size, {})[int(network.network_address)] = scope
         self._sizes = sorted(self._found, reverse=True)
 
-    def of(self, client: Address) -> Iterator[Scope]:
+    def of(self, client: Address, longest: int = 128) -> Iterator[Scope]:
+        """The scopes that contain the client; with `longest`, the block of that prefix length around it."""
         number, bits = int(client), client.max_prefixlen
         for version, length in self._sizes:
-            if version == client.version:
+            if version == client.version and length <= longest:
                 scope = self._found[version, length].get(number >> (bits - length) << (bits - length))
                 if scope is not None:
                     yield scope
@@ -125,9 +158,9 @@ class _Rules:
             blocks = self._positions.setdefault((network.version, network.prefixlen), {})
             blocks.setdefault(int(network.network_address), []).append(position)
 
-    def of(self, client: Address, everywhere: Settings) -> Settings:
+    def of(self, client: Address, everywhere: Settings, longest: int = 128) -> Settings:
         merged: dict[str, Setting] = {}
-        for rule in self._matching(client):
+        for rule in self._matching(client, longest):
             for name, setting in rule.scope.settings.items():
                 merged[name] = _accumulated(name, merged.get(name), setting)
             if rule.unites_relay_hosts and "relay_hosts" in everywhere:
@@ -136,11 +169,11 @@ class _Rules:
                 break
         return merged
 
-    def _matching(self, client: Address) -> Iterator[AclRule]:
+    def _matching(self, client: Address, longest: int) -> Iterator[AclRule]:
         number, bits = int(client), client.max_prefixlen
         found: list[int] = []
         for (version, length), blocks in self._positions.items():
-            if version == client.version:
+            if version == client.version and length <= longest:
                 found += blocks.get(number >> (bits - length) << (bits - length), ())
         return (self._rules[position] for position in sorted(found))
 
@@ -180,12 +213,13 @@ class _Listen:
         self.peers = _Networks(listen.all("peer"))
         self.rules = _Rules(listen.acl) if listen.acl else None
 
-    def scopes(self, client: Address, everywhere: Settings) -> Iterator[Settings]:
-        if self.rules is not None:
-            yield self.rules.of(client, everywhere)
-        else:
-            yield from (peer.settings for peer in self.peers.of(client))
-        yield from (peer.settings for peer in self.listener_peers.of(client))
+    def scopes(self, client: Address | None, everywhere: Settings, longest: int = 128) -> Iterator[Settings]:
+        if client is not None:
+            if self.rules is not None:
+                yield self.rules.of(client, everywhere, longest)
+            else:
+                yield from (peer.settings for peer in self.peers.of(client, longest))
+            yield from (peer.settings for peer in self.listener_peers.of(client, longest))
         yield self.listen.settings
         yield self.listener.settings
 
@@ -193,7 +227,7 @@ class _Listen:
 class InboundLookup:
     """The levels of (listener, client), and the options that a session runs with."""
 
-    def __init__(self, tree: Scope) -> None:
+    def __init__(self, tree: Scope, kind: str = "esmtp_listener") -> None:
         self._tree = tree
         self._pathways: dict[str, tuple[Settings, ...]] = {
             scope.instance or "": (scope.settings,) for scope in tree.all("pathway")
@@ -201,13 +235,13 @@ class InboundLookup:
         for group in tree.all("pathway_group"):
             for scope in group.all("pathway"):
                 self._pathways[scope.instance or ""] = (scope.settings, group.settings)
-        listener = tree.only("esmtp_listener") or Scope("ESMTP_Listener")
+        listener = tree.only(kind) or Scope(kind)
         self._listener = listener
         self._peers = _Networks(listener.all("peer"))
         self._listens = {
             key: _Listen(listener, self._peers, scope)
-            for (kind, key), scope in listener.children.items()
-            if kind == "listen"
+            for (name, key), scope in listener.children.items()
+            if name == "listen"
         }
         self._sessions: dict[tuple[Address | None, int, Address], InboundOptions] = {}
 
@@ -215,11 +249,16 @@ class InboundLookup:
         """All levels above the built-in default, most specific first; `listen` is a normalised endpoint."""
         return tuple(self._with_pathways(listen, _plain_address(client)))
 
-    def _with_pathways(self, listen: str, client: Address) -> Iterator[Settings]:
+    def path_levels(self, listen: str | None, peer: Network | None) -> tuple[Settings, ...]:
+        """The levels of a path: without `peer` those of the socket, without `listen` those of the listener."""
+        client = None if peer is None else peer.network_address
+        return tuple(self._with_pathways(listen or "", client, 128 if peer is None else peer.prefixlen))
+
+    def _with_pathways(self, listen: str, client: Address | None, longest: int = 128) -> Iterator[Settings]:
         """A pathway's options stand directly after the level that names it."""
         found = self._listens.get(listen) or _Listen(self._listener, self._peers, Scope("Listen"))
         named = False
-        for settings in found.scopes(client, self._tree.settings):
+        for settings in found.scopes(client, self._tree.settings, longest):
             yield settings
             setting = settings.get("pathway")
             if setting is not None and not named:

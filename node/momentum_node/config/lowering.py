@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from momentum_node.config import lowering_cluster, lowering_listener, notshipped, schema
 from momentum_node.config.merge import Builder
 from momentum_node.config.parser import MAX_DEPTH
-from momentum_node.config.syntax import Array, Attribute, Dict, Entry, Loader, Scalar, Stanza, Statement
+from momentum_node.config.syntax import Array, Dict, Entry, Loader, Scalar, Stanza, Statement
 from momentum_node.config.tree import Scope
 
 _SYMBOLS = {"ec_cluster": "cluster"}
@@ -16,10 +16,12 @@ _ALIASES = {"max_resident_active_queue_size": "Max_Resident_Active_Queue", "mess
 
 def lower(builder: Builder, statements: Iterable[Statement]) -> None:
     """Add the statements of a file, includes expanded, to the builder's tree."""
-    _Lowering(builder).body(builder.tree, statements, 0)
+    Lowering(builder).body(builder.tree, statements, 0)
 
 
-class _Lowering:
+class Lowering:
+    """The walk. `instance` counts the anonymous loads of a module, so one object serves all files of a load."""
+
     def __init__(self, builder: Builder) -> None:
         self._builder = builder
         self._report = builder.report
@@ -64,14 +66,14 @@ class _Lowering:
 
     def _binding(self, scope: Scope, stanza: Stanza, depth: int) -> None:
         """2.x `Binding B { Binding_Group = G … }` stands in that group."""
-        group = next((entry for entry in stanza.body if _is_group(entry)), None)
+        group = next((entry for entry in stanza.body if is_group(entry)), None)
         if not isinstance(group, Entry) or not isinstance(group.value, Scalar):
             self._open(scope, stanza, depth)
             return
         self._report.warning(group.key.at, "W07", "Binding_Group inside a Binding is the form of Momentum 2")
         parent = self._builder.open(scope, Scalar("Binding_Group", group.key.at), group.value)
         if parent is not None:
-            rest = tuple(statement for statement in stanza.body if not _is_group(statement))
+            rest = tuple(statement for statement in stanza.body if not is_group(statement))
             self._open(parent, stanza._replace(body=rest), depth)
 
     def _prefixed(self, scope: Scope, stanza: Stanza) -> None:
@@ -100,8 +102,8 @@ class _Lowering:
     # --- modules ---
 
     def _loader(self, scope: Scope, loader: Loader, depth: int) -> None:
-        symbol = _SYMBOLS.get(loader.symbol.text.lower(), loader.symbol.text)
-        name = loader.symbol._replace(text=symbol)
+        name = module_name(loader)
+        symbol = name.text
         kind = schema.SCOPES.get(symbol.lower())
         if kind is None or not kind.is_module:
             if kind is None and not notshipped.is_known(symbol.lower()):
@@ -109,14 +111,12 @@ class _Lowering:
             else:
                 self._builder.skip(name)
             return
-        opened = self._builder.open(scope, name, self._instance(loader, name, kind))
+        opened = self._builder.open(scope, name, self.instance(loader, name, kind))
         if opened is None:
             return
         if not kind.named:
             self._once(name, kind)
-        if loader.modifier is not None and loader.modifier.text.lower() != "enabled":
-            self._builder.option(opened, Scalar("Enabled", loader.modifier.at), Scalar("false", loader.modifier.at))
-        self._debug_level(opened, loader.attributes)
+        self.module_attributes(opened, loader)
         self.body(opened, loader.body, depth + 1)
 
     def _unknown_module(self, loader: Loader, symbol: str) -> None:
@@ -125,7 +125,8 @@ class _Lowering:
         hint = f"did you mean `{match}`?" if match else f"modules shipped here: {', '.join(sorted(modules))}"
         self._report.error(loader.symbol.at, "S001", f"'{loader.symbol.text}' is not a known module", hint)
 
-    def _instance(self, loader: Loader, symbol: Scalar, kind: schema.ScopeKind) -> Scalar | None:
+    def instance(self, loader: Loader, symbol: Scalar, kind: schema.ScopeKind) -> Scalar | None:
+        """The instance name that a module gets: `name=`, else its symbol, numbered from the second one on."""
         if not kind.named:
             return None
         given = next(
@@ -142,8 +143,11 @@ class _Lowering:
             place = self._report.sources.place(first.at)
             self._report.error(name.at, "S006", f"module {kind.name} is already loaded at {place}")
 
-    def _debug_level(self, scope: Scope, attributes: tuple[Attribute, ...]) -> None:
-        for attribute in attributes:
+    def module_attributes(self, scope: Scope, loader: Loader) -> None:
+        """Modifier and attributes of a loader become options of its module."""
+        if loader.modifier is not None and loader.modifier.text.lower() != "enabled":
+            self._builder.option(scope, Scalar("Enabled", loader.modifier.at), Scalar("false", loader.modifier.at))
+        for attribute in loader.attributes:
             word = attribute.name.text.lower()
             if word == "debug_level":
                 self._builder.option(scope, attribute.name._replace(text="Debug_Level"), attribute.value)
@@ -173,5 +177,12 @@ class _Lowering:
             self._builder.option(listener, entry.key._replace(text="Timeout"), entry.value)
 
 
-def _is_group(statement: Statement) -> bool:
+def module_name(loader: Loader) -> Scalar:
+    """The symbol of a loader, aliases resolved."""
+    symbol = _SYMBOLS.get(loader.symbol.text.lower(), loader.symbol.text)
+    return loader.symbol._replace(text=symbol)
+
+
+def is_group(statement: Statement) -> bool:
+    """2.x: `Binding_Group = G` inside a Binding."""
     return isinstance(statement, Entry) and statement.key.text.lower() == "binding_group"

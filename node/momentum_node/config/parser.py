@@ -29,14 +29,15 @@ _CONTENT = {"{": "block", "[": "dictionary", "(": "list", "<": "attributes"}
 _SCALARS = ("word", "string")
 
 
-def parse(source: Source) -> tuple[Statement, ...]:
-    """The statements of one file, includes not followed; raises SyntaxFault at the first thing that is wrong."""
-    return _Parser(source).file()
+def parse(source: Source, lexer: Lexer | None = None) -> tuple[Statement, ...]:
+    """The statements of one file, includes not followed; raises SyntaxFault at the first thing that is wrong.
+    A `lexer` of the caller's sees every token that is read."""
+    return _Parser(source, lexer or Lexer(source)).file()
 
 
 class _Parser:
-    def __init__(self, source: Source) -> None:
-        self._lexer = Lexer(source)
+    def __init__(self, source: Source, lexer: Lexer) -> None:
+        self._lexer = lexer
         self._place = source.place
         self._base = source.base
         self._open: list[Token] = []  # the brackets that are open, outermost first

@@ -20,16 +20,22 @@ def print_tree(tree: Scope) -> str:
     return "".join(f"{line}\n" for line in _body(tree, ""))
 
 
+def assignment(name: str, value: Value) -> str:
+    """`name = value` in one line, as the console prints a setting."""
+    return f"{key_text(name)} = {_value(value)}"
+
+
 def _body(scope: Scope, indent: str) -> Iterator[str]:
     for setting in scope.settings.values():
         yield from _setting(scope, setting, indent)
     if scope.acl:
-        yield from _acl(scope.acl, indent)
+        yield from acl_lines(scope.acl, indent)
     for child in scope.children.values():
-        yield from _stanza(scope, child, indent)
+        yield from stanza_lines(scope, child, indent)
 
 
-def _stanza(parent: Scope, scope: Scope, indent: str) -> Iterator[str]:
+def stanza_lines(parent: Scope, scope: Scope, indent: str) -> Iterator[str]:
+    """One stanza with its content."""
     name = schema.spelling(parent.name.lower(), scope.name)
     head = name if scope.instance is None else f"{name} {quoted(scope.instance)}"
     lines = list(_body(scope, indent + "  "))
@@ -42,22 +48,23 @@ def _stanza(parent: Scope, scope: Scope, indent: str) -> Iterator[str]:
 
 
 def _setting(scope: Scope, setting: Setting, indent: str) -> Iterator[str]:
-    yield from _entry(schema.spelling(scope.name.lower(), setting.name), setting.value, indent)
+    yield from entry_lines(schema.spelling(scope.name.lower(), setting.name), setting.value, indent)
 
 
-def _entry(name: str, value: Value, indent: str) -> Iterator[str]:
-    line = f"{indent}{_key(name)} = {_value(value)}"
+def entry_lines(name: str, value: Value, indent: str) -> Iterator[str]:
+    """`name = value`, in several lines when it is wide."""
+    line = f"{indent}{key_text(name)} = {_value(value)}"
     if len(line) <= _WIDTH or isinstance(value, Scalar):
         yield line
         return
     opening, closing = "()" if isinstance(value, Array) else "[]"
-    yield f"{indent}{_key(name)} = {opening}"
+    yield f"{indent}{key_text(name)} = {opening}"
     if isinstance(value, Array):
         for element in value.elements:
-            yield f"{indent}  {_element(element)}"
+            yield f"{indent}  {element_text(element)}"
     else:
         for entry in value.entries:
-            yield from _entry(entry.key.text, entry.value, indent + "  ")
+            yield from entry_lines(entry.key.text, entry.value, indent + "  ")
     yield f"{indent}{closing}"
 
 
@@ -66,34 +73,37 @@ def _value(value: Value) -> str:
         return scalar(value.text)
     if isinstance(value, Dict):
         return _bracketed("[", [_flat_entry(entry) for entry in value.entries], "]")
-    return _bracketed("(", [_element(element) for element in value.elements], ")")
+    return _bracketed("(", [element_text(element) for element in value.elements], ")")
 
 
 def _flat_entry(entry: Entry) -> str:
-    return f"{_key(entry.key.text)} = {_value(entry.value)}"
+    return f"{key_text(entry.key.text)} = {_value(entry.value)}"
 
 
 def _bracketed(opening: str, parts: list[str], closing: str) -> str:
     return " ".join([opening, *parts, closing])
 
 
-def _element(element: Element) -> str:
-    attributes = " ".join(f"{_key(item.name.text)}={quoted(item.value.text)}" for item in element.attributes)
+def element_text(element: Element) -> str:
+    """One element of a list, in one line."""
+    attributes = " ".join(f"{key_text(item.name.text)}={quoted(item.value.text)}" for item in element.attributes)
     parts = [scalar(element.scalar.text), f"<{attributes}>" if attributes else ""]
     parts.append("" if element.body is None else _value(element.body))
     return " ".join(part for part in parts if part)
 
 
-def _acl(rules: list[AclRule], indent: str) -> Iterator[str]:
+def acl_lines(rules: list[AclRule], indent: str) -> Iterator[str]:
+    """The 2.x rule lists of a Listen, as the option `acl`."""
     yield f"{indent}acl = ["
     for rule in rules:
         yield f"{indent}  {quoted(rule.scope.instance or '')} = ("
-        yield from _rule(rule, indent + "    ")
+        yield from rule_lines(rule, indent + "    ")
         yield f"{indent}  )"
     yield f"{indent}]"
 
 
-def _rule(rule: AclRule, indent: str) -> Iterator[str]:
+def rule_lines(rule: AclRule, indent: str) -> Iterator[str]:
+    """What one 2.x rule list sets, as its elements."""
     settings = dict(rule.scope.settings)
     hosts = settings.pop("relay_hosts", None) if rule.unites_relay_hosts else None
     if settings:
@@ -107,7 +117,8 @@ def _rule(rule: AclRule, indent: str) -> Iterator[str]:
         yield f"{indent}continue"
 
 
-def _key(text: str) -> str:
+def key_text(text: str) -> str:
+    """The name of an option or of an entry, quoted where it must be."""
     return text if _KEY.match(text) else quoted(text)
 
 
