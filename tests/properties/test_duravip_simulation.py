@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.support.planted import PLANTED
-from tests.support.simulation import first_failure
+from tests.support.simulation import first_failure, run
 
 CPU_SECONDS = 60.0
 LONG_RUNS = 20_000
@@ -41,6 +41,7 @@ def test_a_planted_bug_is_found(name: str) -> None:
     first = FOUND_AT[name]
     failure, runs = first_failure(range(first, first + HUNT_RUNS), PLANTED[name])
     assert failure is not None, f"{name} survived {runs} runs"
+    assert run(failure.seed) is None, "the machine as it is fails there as well"
 
 
 @pytest.mark.long
