@@ -6,6 +6,9 @@ this module gives them names, indexes and answers. Scope letters of the tables:
     L Listen    P Peer            PW Pathway and Pathway_Group           in = ES L P PW
     S Security  C cluster  T Topology  R Replicate  RO Role  IA inbound_audit  TP ThreadPool
     EL ec_logger  BL bounce_logger  CU custom_logger  LG Logs  MN Manager  ND Node   module = every module
+
+Remarks of the tables: priority (P0 the clustering itself, P1 what it cannot do without, P2 further), source (M2 and M3:
+the manuals of Momentum 2 and 3; ours), and `restart` when a reload leaves the old value in a running node.
 """
 
 from typing import NamedTuple
@@ -28,7 +31,8 @@ class ScopeKind(NamedTuple):
 
 
 class Option(NamedTuple):
-    """One option. `default` is text of the language, None = unset; `scopes` are lower-cased scope names."""
+    """One option. `default` is text of the language, None = unset; `scopes` are lower-cased scope names.
+    `dynamic`: a reload changes it in a running node. `priority` is P0 to P2, `source` a key of SOURCES."""
 
     name: str
     type: Type
@@ -36,7 +40,12 @@ class Option(NamedTuple):
     scopes: tuple[str, ...]
     meaning: str
     multi: bool
+    dynamic: bool = True
+    priority: str = "P1"
+    source: str = "M3"
 
+
+SOURCES = {"M2": "Momentum 2", "M3": "Momentum 3", "ours": "ours"}
 
 _LISTENERS = ("ESMTP_Listener", "Control_Listener", "ECCluster_Listener", "ECStream_Listener")
 # name | letter | named or anonymous | parents | module
@@ -120,31 +129,36 @@ def _type(words: list[str]) -> tuple[Type, bool]:
     return Type(kind, many, int(low) if low else None, int(high) if high else None), multi
 
 
-def _rows() -> list[str]:
-    custom = "".join(tables_node.CUSTOM_STAGE.format(stage=stage) for stage in tables_node.CUSTOM_STAGES)
-    tables = (
-        tables_outbound.OUTBOUND,
-        tables_inbound.LISTENERS,
-        tables_inbound.INBOUND,
-        tables_node.GLOBAL,
-        tables_node.SECURITY,
-        tables_node.MODULES,
-        tables_node.LOGGING,
-        custom,
-        tables_node.CLUSTER,
-    )
-    return [row for table in tables for row in table.strip().splitlines() if row]
+_CUSTOM = "".join(tables_node.CUSTOM_STAGE.format(stage=stage) for stage in tables_node.CUSTOM_STAGES)
+_TABLES = {
+    "Node": tables_node.GLOBAL,
+    "Process identity": tables_node.SECURITY,
+    "Listeners": tables_inbound.LISTENERS,
+    "Reception": tables_inbound.INBOUND,
+    "Delivery": tables_outbound.OUTBOUND,
+    "Clustering": tables_node.CLUSTER,
+    "Logging": tables_node.LOGGING + _CUSTOM,
+    "Modules and operators": tables_node.MODULES,
+}
+
+
+def _row(row: str) -> Option:
+    name, kind, default, scopes, remarks, meaning = (cell.strip() for cell in row.split("|", 5))
+    value_type, multi = _type(kind.split())
+    priority, source, *restart = remarks.split()
+    given = None if default == "-" else default
+    return Option(name, value_type, given, _scopes(scopes), meaning, multi, not restart, priority, source)
+
+
+SECTIONS = {title: tuple(_row(row) for row in table.strip().splitlines() if row) for title, table in _TABLES.items()}
 
 
 def _options() -> tuple[dict[tuple[str, str], Option], dict[str, list[Option]]]:
     by_scope: dict[tuple[str, str], Option] = {}
     by_name: dict[str, list[Option]] = {}
-    for row in _rows():
-        name, kind, default, scopes, meaning = (cell.strip() for cell in row.split("|", 4))
-        value_type, multi = _type(kind.split())
-        option = Option(name, value_type, None if default == "-" else default, _scopes(scopes), meaning, multi)
-        by_name.setdefault(name.lower(), []).append(option)
-        by_scope.update({(scope, name.lower()): option for scope in option.scopes})
+    for option in (option for options in SECTIONS.values() for option in options):
+        by_name.setdefault(option.name.lower(), []).append(option)
+        by_scope.update({(scope, option.name.lower()): option for scope in option.scopes})
     return by_scope, by_name
 
 
@@ -159,6 +173,11 @@ def option(scope: str, name: str) -> Option | None:
     if found is None and scope in _FREE_KEYS:
         return Option(name, _ANY, None, (scope,), "a name of the user", multi=False)
     return found
+
+
+def options_in(scope: str) -> list[Option]:
+    """The options of a scope (lower-cased; "" is global), in the order of the tables."""
+    return [option for (where, _), option in _BY_SCOPE.items() if where == scope]
 
 
 def elsewhere(name: str) -> list[Option]:
