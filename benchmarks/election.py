@@ -124,7 +124,7 @@ def main() -> int:
     for what, took in group.slowest.items():
         print(f"{took:8.1f}  {what}")
     print(
-        f"{deal(options.addresses, options.members):8.1f}  an election where hundreds of different sets of candidates share the addresses"
+        f"{deal(options.addresses, options.members):8.1f}  an election among hundreds of different sets of candidates"
     )
     worst = max(took for what, took in group.slowest.items() if what != "explaining every placement")
     print(f"the bound is {BOUND_MS:g} ms: {'kept' if worst <= BOUND_MS else 'NOT kept'} ({worst:.1f} ms)")

@@ -9,8 +9,9 @@ import pytest
 
 from momentum_node.bus.contract import MAX_MESSAGE_BYTES, Member, ViewChanged
 from momentum_node.config.model import Address, TopologyEntry, Vip
+from momentum_node.duravip.gather import view_key
 from momentum_node.duravip.machine import DuraVip
-from momentum_node.duravip.messages import Drain, Envelope, Released, State, decode, encode
+from momentum_node.duravip.messages import Drain, Envelope, Mature, Released, State, decode, encode
 from momentum_node.duravip.vip import (
     Announce,
     Definition,
@@ -208,15 +209,15 @@ def test_released_is_said_only_after_the_kernel_confirmed() -> None:
     assert one.is_drained
 
 
-@pytest.mark.parametrize("sender", [N1, N2])
-def test_only_the_leader_and_only_this_view_make_members_mature(sender: Member) -> None:
+@pytest.mark.parametrize(("sender", "is_this_view"), [("n1", False), ("n2", True)])
+def test_only_the_leader_and_only_this_view_make_members_mature(sender: str, is_this_view: bool) -> None:
     """S5."""
     made = Cluster(["n1", "n2"], POLICY)
     made.start("n1", "n2")
-    one = the(made, "n1")
-    member = made.nodes[f"n{sender.node_id}"].local
-    tick = [1, "MATURE", member.node_id * 1000 + member.pid, 99, "", [b"another view...."]]
-    one.on_message(member, msgpack.packb(tick), 1.0)
+    one, member = the(made, "n1"), made.nodes[sender].local
+    key = view_key([node.local for node in made.nodes.values()])
+    tick = Mature(key if is_this_view else b"another view....")
+    one.on_message(member, encode(tick, member.node_id * 1000 + member.pid, 99), 1.0)
     assert [mature for _, _, mature, _ in one.members()] == [False, False]
 
 
