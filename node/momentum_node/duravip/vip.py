@@ -30,7 +30,11 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who this process is: names for people and elections, a random number for this run of the process."""
+    """Who this member is: names for people and elections, and a random 64-bit number for this one membership.
+
+    Each machine needs an incarnation of its own, also the one that the same process makes after a lost bus: messages
+    are numbered from 1 again, and what an earlier machine said must not be taken for its word.
+    """
 
     node_name: str
     node_addr: str
