@@ -25,6 +25,11 @@ class CoreLink:
         self._on_lost = on_lost
         self._sock: socket.socket | None = None
 
+    @property
+    def is_connected(self) -> bool:
+        """The core is there."""
+        return self._sock is not None
+
     async def run(self) -> None:
         """Keep connected until cancelled."""
         while True:

@@ -22,7 +22,7 @@ from momentum_node.spool.message import MAX_SHARDS
 SILENCE_S: Final = 10.0
 RESTART_S: Final = 0.2
 MAX_RESTART_S: Final = 5.0  # of a worker that ends again and again
-STOP_LIMIT_S: Final = 45.0  # sessions 5 s, deliveries in hand 30 s, the last sync
+STOP_LIMIT_S: Final = 80.0  # the core's hand-over 35 s, sessions 5 s, deliveries in hand 30 s, the last sync
 
 
 @dataclass(slots=True, eq=False)

@@ -37,6 +37,7 @@ from momentum_node.spool.message import Message
 from momentum_node.spool.recovery import Unreadable
 from momentum_node.spool.store import Store
 
+HAND_OVER_S: Final = 35.0  # the core drains for at most 30 s, then it ends
 SESSION_GRACE_S: Final = 5.0
 DELIVERY_GRACE_S: Final = 30.0
 LOCK_RETRY_S: Final = 0.2
@@ -91,6 +92,8 @@ class Worker:
             failed.result()
 
     async def _stop(self) -> None:
+        # All containers of a pod get their SIGTERM at once, but the core needs us until it has handed over.
+        await self._until(lambda: not self._link.is_connected, HAND_OVER_S)
         self._is_stopping = True
         self._close_servers()
         for session in list(self.sessions):

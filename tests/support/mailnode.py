@@ -89,12 +89,13 @@ class MailNode:
         self.core = Workers("n1", 1, frozenset({os.getuid()}), lambda: None)
 
     async def stop(self) -> None:
-        """SIGTERM, as the end of a pod."""
+        """As the end of a pod: SIGTERM, and the core ends when it has handed over."""
         if self.manager is not None:
             self.manager.send_signal(signal.SIGTERM)
+        self.core.close()
+        if self.manager is not None:
             await asyncio.to_thread(self.manager.wait, 60)
             self.manager = None
-        self.core.close()
         self._listening.close()
 
     async def until(self, condition: Callable[[], object], limit_s: float = 20.0) -> None:

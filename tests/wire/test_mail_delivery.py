@@ -109,6 +109,20 @@ async def test_mail_waits_for_the_core_and_sessions_do_not(hop: tuple[NextHop, s
     await node.until(lambda: len(hop[0].content) == 2)
 
 
+async def test_at_the_end_of_a_pod_workers_go_on_until_the_core_has_handed_over(
+    hop: tuple[NextHop, str], node: MailNode
+) -> None:
+    """All containers get their SIGTERM at once; addresses that are still here need somebody who accepts."""
+    assert node.manager is not None
+    node.manager.send_signal(signal.SIGTERM)
+    await asyncio.sleep(0.5)
+    assert node.core.are_accepting()
+    await node.submit("late")
+    node.core_dies()
+    assert await asyncio.to_thread(node.manager.wait, 10) == 0
+    assert len(node.listed().splitlines()) + len(hop[0].content) == 1
+
+
 async def test_nothing_acknowledged_is_lost_when_workers_are_killed(hop: tuple[NextHop, str], tmp_path: Path) -> None:
     """kill -9 under load, again and again; every subject that got its 250 arrives."""
     node = MailNode(tmp_path, hop[1], workers=2, more='Retry_Interval = "1"')
