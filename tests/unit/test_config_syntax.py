@@ -34,8 +34,8 @@ from tests.support.configuration import MemoryFiles, loaded, refused, where
         ("ESMTP_Listener = ( 10.0.0.1:25 <speed=high> )", "1:33 S002"),
         ("ESMTP_Listener = ( *:25 [ 0.0.0.0/0 = ( sometimes ) ] )", "1:41 S001"),
         ("Binding group {}", "1:9 V001"),
-        ("Domain /(a+)+$/ {}", "1:8 V004"),
-        ("Domain /^((a|b*)c?)*$/ {}", "1:8 V004"),
+        ("Domain /(a+)+\\1/ {}", "1:8 V004"),
+        ("Domain /((ab|b){1000}){9}/ {}", "1:8 V004"),
     ],
 )
 def test_one_mistake_is_told_once_and_at_its_place(text: str, expected: str) -> None:
