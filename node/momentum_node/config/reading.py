@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from momentum_node.config import addresses, checks, endpoints, lookup, schema
+from momentum_node.config import addresses, checks, checks_cluster, endpoints, lookup, schema
 from momentum_node.config.addresses import Service
 from momentum_node.config.model import Address, Binding, Cluster, Listener, NodeConfiguration, Security, TopologyEntry
 from momentum_node.config.source import Report
@@ -57,6 +57,8 @@ def read(tree: Scope, digest: str, report: Report) -> NodeConfiguration | None:
     services = addresses.services(tree)
     checks.check_services(tree, services, report)
     checks.check_cluster(tree, report)
+    checks_cluster.check_streams(tree, report)
+    checks_cluster.check_limits(tree, report)
     if report.error_count:
         return None
     topologies = tuple(_topologies(tree, report))

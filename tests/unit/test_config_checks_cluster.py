@@ -1,0 +1,63 @@
+"""What the cluster scope must hold for options elsewhere: X012 and X013."""
+
+import pytest
+
+from tests.support.configuration import GOLDEN, loaded, where
+
+
+def warned(text: str) -> list[str]:
+    return [where(message) for message in loaded(text).warnings if message.code in {"X012", "X013"}]
+
+
+def test_a_log_that_nobody_collects_and_one_that_nobody_writes() -> None:
+    text = """ec_logger a { mainlog = "cluster:///var/log/main/=>master" rejectlog = "/var/log/reject" }
+custom_logger b { delivery_logfile = "cluster:///var/log/lost?subscribers=x,y" }
+cluster { logs = [ main = /var/log/main  empty = "/var/log/empty" ] }"""
+
+    warnings = [message for message in loaded(text).warnings if message.code == "X012"]
+
+    assert [where(message) for message in warnings] == ["2:38 X012", "3:50 X012"]
+    assert warnings[0].text == "'/var/log/lost' is in no `logs`: nobody collects this log"
+    assert warnings[1].text == "no logger writes '/var/log/empty': this log stays empty"
+
+
+def test_a_logger_that_is_off_writes_nothing() -> None:
+    assert warned("Logger a/b ec_logger passive { mainlog = cluster:///x }  cluster { logs [ m = /x ] }") == [
+        "1:79 X012"
+    ]
+
+
+@pytest.mark.parametrize("name", ["V5", "V6", "V8", "manual"])
+def test_the_examples_have_no_such_fault(name: str) -> None:
+    assert warned((GOLDEN / "valid" / f"{name}.conf").read_text()) == []
+
+
+LIMITS = [
+    ("Cluster_Server_Max_Outbound_Connections = 5", "outbound_cidr"),
+    ("Binding b { Cluster_Server_Max_Outbound_Connections = 5 }", "outbound_binding_domains"),
+    ("Cluster_Max_Outbound_Connections = 5", "outbound_domains"),
+    ("Domain d { Cluster_Max_Outbound_Connections = 5 }", "outbound_domains"),
+    ("Binding b { Cluster_Max_Outbound_Connections = 5 }", "outbound_domains"),
+    ("Binding b { Cluster_Max_Outbound_Connections = 5 }", "outbound_binding_domains"),
+    ("Binding b { Domain d { Cluster_Max_Outbound_Connections = 5 } }", "outbound_binding_domains"),
+    ("Binding b { Host h { Cluster_Max_Outbound_Connections = 5 } }", "outbound_cidr"),
+    ("Domain d { Cluster_Scope_Max_Outbound_Connections = 5 }", "outbound_binding_domains"),
+    ('Cluster_Outbound_Throttle_Messages = "5/9"', "OBTM"),
+    ("Binding b { Cluster_Outbound_Throttle_Connections = 5 }", "OBTC"),
+    ("ESMTP_Listener { Listen :25 { Peer 10.0.0.0/8 { Cluster_Max_Inbound_Connections = 5 } } }", "inbound_cidr"),
+]
+
+
+@pytest.mark.parametrize(("text", "kind"), LIMITS)
+def test_a_limit_of_the_cluster_needs_its_replication(text: str, kind: str) -> None:
+    other = "inbound_cidr" if kind != "inbound_cidr" else "OBTC"
+
+    assert warned(f'{text}  cluster {{ Replicate "{kind}" {{}} }}') == []
+    assert warned(f'{text}  cluster {{ Replicate "mine" {{ class = {kind} }} }}') == []
+    assert [code.split()[1] for code in warned(f'{text}  cluster {{ Replicate "{other}" {{}} }}')] == ["X013"]
+    assert [code.split()[1] for code in warned(text)] == ["X013"]
+
+
+def test_no_limit_needs_no_replication() -> None:
+    text = 'Cluster_Max_Outbound_Connections = -1 Cluster_Outbound_Throttle_Messages = "0"'
+    assert warned(f"{text} ESMTP_Listener {{ Cluster_Max_Inbound_Connections = 0 }}") == []
