@@ -220,6 +220,8 @@ class Worker:
                 await self._listen(frame, descriptor)
             case wire.Unlisten(address, port):
                 self._unlisten((address, port))
+                if not any(key[0] == address for key in self._servers):
+                    self._departures.pop(address, None)
             case wire.AddressGained(address):
                 self._gained(address)
             case wire.AddressLost(address, grace_s):
@@ -257,13 +259,18 @@ class Worker:
         self._delivery.gain(ip_address(address))
 
     def _lost(self, address: str, grace_s: float) -> None:
-        for key in [key for key in self._servers if key[0] == address]:
-            self._unlisten(key)
-        if address not in self._departures:
+        if grace_s <= 0:
+            for key in [key for key in self._servers if key[0] == address]:
+                self._unlisten(key)
+        departure = self._departures.get(address)
+        if departure is None or departure.done():
             self._departures[address] = asyncio.create_task(self._depart(address, grace_s))
 
     async def _depart(self, address: str, grace_s: float) -> None:
-        """Let go of an address; says `Released` when no session and no delivery uses it any more."""
+        """Let go of an address; says `Released` when no session and no delivery uses it any more.
+
+        Until the listener is taken from us a new client is told 421: it comes back, and finds the new owner.
+        """
         parsed = ip_address(address)
         self._delivery.lose(parsed)
         for session in self._sessions_on(parsed):
@@ -273,7 +280,6 @@ class Worker:
         for session in self._sessions_on(parsed):
             session.abort(say.ADDRESS_MOVES)
         self._link.send(wire.Released(address))
-        self._departures.pop(address, None)
 
     def _sessions_on(self, address: Address) -> list[Inbound]:
         return [session for session in self.sessions if session.local == address]

@@ -57,5 +57,36 @@ async def waits_and_leaves_from_its_address() -> None:
                 await node.stop()
 
 
+async def tells_new_clients_to_come_back() -> None:
+    ip("address", "add", f"{ADDRESS}/32", "dev", "lo")
+    with tempfile.TemporaryDirectory() as folder:
+        async with next_hop() as (_, gateway):
+            node = MailNode(Path(folder), gateway, more=MORE, address=ADDRESS)
+            await node.start()
+            try:
+                await node.core.start(node.local, [])
+                reader, writer = await asyncio.open_connection(ADDRESS, node.port)
+                await reader.readline()
+                writer.write(b"HELO c\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\nDATA\r\n")
+                for _ in range(4):
+                    await reader.readline()
+                stopping = asyncio.create_task(node.core.stop(node.local, 5.0))
+                await asyncio.sleep(0.2)
+                late, other = await asyncio.open_connection(ADDRESS, node.port)
+                assert (await late.readline()).startswith(b"421 4.3.2 ")
+                assert not stopping.done()  # the message in hand gets its time
+                writer.write(b"Subject: in hand\r\n\r\nhi\r\n.\r\n")
+                assert (await reader.readline()).startswith(b"250 ")
+                await asyncio.wait_for(stopping, 2)
+                for one in (writer, other):
+                    one.close()
+            finally:
+                await node.stop()
+
+
+def test_while_an_address_leaves_new_clients_are_told_to_come_back() -> None:
+    in_own_network(tells_new_clients_to_come_back)
+
+
 def test_mail_waits_for_its_address_and_leaves_from_it() -> None:
     in_own_network(waits_and_leaves_from_its_address)
