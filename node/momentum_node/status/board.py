@@ -77,7 +77,7 @@ class Board:
         return uid in self._uids
 
     async def _follow(self, writer: asyncio.StreamWriter) -> None:
-        while True:
+        while not writer.is_closing():
             news = self._news
             if self._line:
                 writer.write(self._line)
