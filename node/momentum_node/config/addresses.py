@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from momentum_node.config import endpoints
-from momentum_node.config.model import Address, TopologyEntry, Vip
+from momentum_node.config.model import Address, Network, TopologyEntry, Vip
 from momentum_node.config.source import Report
 from momentum_node.config.tree import Scope
 
@@ -29,6 +29,20 @@ class Service:
         return f"binding '{self.name}'" if self.kind == "multivip" else f"listener '{self.name}'"
 
 
+def endpoint_of(listen: Scope, default_port: int) -> endpoints.Endpoint:
+    """The endpoint of a Listen."""
+    if isinstance(listen.matched, endpoints.Endpoint):
+        return listen.matched
+    return endpoints.endpoint(listen.instance or "", default_port)
+
+
+def network_of(scope: Scope) -> Network:
+    """The network of a Peer, a Topology or a 2.x rule."""
+    if isinstance(scope.matched, Network):
+        return scope.matched
+    return endpoints.network(scope.instance or "")[0]
+
+
 def services(tree: Scope) -> list[Service]:
     """All listeners and bindings, in order; `duravip` is what is written, before the upgrade."""
     return [*_listeners(tree), *_bindings(tree)]
@@ -37,10 +51,10 @@ def services(tree: Scope) -> list[Service]:
 def _listeners(tree: Scope) -> Iterator[Service]:
     for name, kind in SERVICES.items():
         listener = tree.only(name)
-        for listen in listener.all("listen") if listener else ():
-            endpoint = endpoints.endpoint(listen.instance or "", endpoints.DEFAULT_PORTS[name])
-            address = None if endpoint.is_any else endpoint.address
-            yield _service(kind, str(endpoint), listen, address)
+        for (inner, key), listen in listener.children.items() if listener else ():
+            if inner == "listen":
+                endpoint = endpoint_of(listen, endpoints.DEFAULT_PORTS[name])
+                yield _service(kind, key, listen, None if endpoint.is_any else endpoint.address)
 
 
 def binding_scopes(tree: Scope) -> Iterator[tuple[Scope | None, Scope]]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from momentum_node.config import endpoints
-from momentum_node.config.addresses import binding_scopes
+from momentum_node.config.addresses import binding_scopes, network_of
 from momentum_node.config.merge import elements, is_regex
 from momentum_node.config.model import Address, InboundOptions, Listener, Network, OutboundOptions
 from momentum_node.config.patterns import compiled
@@ -132,7 +132,7 @@ class _Networks:
     def __init__(self, scopes: Iterator[Scope]) -> None:
         self._found: dict[tuple[int, int], dict[int, Scope]] = {}
         for scope in scopes:
-            network = endpoints.network(scope.instance or "")[0]
+            network = network_of(scope)
             size = (network.version, network.prefixlen)
             self._found.setdefault(size, {})[int(network.network_address)] = scope
         self._sizes = sorted(self._found, reverse=True)
@@ -154,7 +154,7 @@ class _Rules:
         self._rules = rules
         self._positions: dict[tuple[int, int], dict[int, list[int]]] = {}
         for position, rule in enumerate(rules):
-            network = endpoints.network(rule.scope.instance or "")[0]
+            network = network_of(rule.scope)
             blocks = self._positions.setdefault((network.version, network.prefixlen), {})
             blocks.setdefault(int(network.network_address), []).append(position)
 

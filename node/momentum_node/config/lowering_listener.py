@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from momentum_node.config import endpoints
+from momentum_node.config.addresses import network_of
 from momentum_node.config.lowering_rules import rule_list
 from momentum_node.config.merge import Builder, elements
 from momentum_node.config.model import Network
@@ -50,8 +51,8 @@ def _element(builder: Builder, listener: Scope, element: Element) -> None:
         builder.report.error(name.at, "V003", str(wrong), COMMA_HINT if name.text.endswith(",") else None)
         return
     for host in _hosts(builder.report, endpoint, element.attributes):
-        text = f"{host}:{endpoint.port}" if host else str(endpoint)
-        listen = builder.open(listener, Scalar("Listen", name.at), name._replace(text=text))
+        given = endpoints.endpoint(f"{host}:{endpoint.port}", default) if host else endpoint
+        listen = builder.open(listener, Scalar("Listen", name.at), Scalar(str(given), name.at, name.quote), given)
         if listen is not None:
             listen.from_array = True
             _numbers(builder, listen, name, endpoint)
@@ -125,7 +126,7 @@ def rule_lists(builder: Builder, listen: Scope, written: Dict) -> None:
 def _rule_list(builder: Builder, entry: Entry) -> AclRule | None:
     key = entry.key
     try:
-        _, cleared = endpoints.network(key.text)
+        network, cleared = endpoints.network(key.text)
     except ValueError as wrong:
         builder.report.error(key.at, "V003", str(wrong))
         return None
@@ -134,7 +135,7 @@ def _rule_list(builder: Builder, entry: Entry) -> AclRule | None:
     if not isinstance(entry.value, Array):
         builder.report.error(entry.value.at, "V001", f"the rules for '{key.text}' stand in a list `( … )`")
         return None
-    found = AclRule(Scope("Peer", key.text, key.at, key.at))
+    found = AclRule(Scope("Peer", key.text, key.at, key.at, matched=network))
     rule_list(builder, found, entry.value.elements)
     return found
 
@@ -142,12 +143,13 @@ def _rule_list(builder: Builder, entry: Entry) -> AclRule | None:
 def _peers_say_the_same(rules: list[AclRule]) -> bool:
     """Peers apply the most specific value of each option; an ACL applies rules in order until one does not continue."""
     seen: dict[tuple[int, int, int], AclRule] = {}  # (version, prefix length, address) → rule
+    lengths = sorted({network_of(found.scope).prefixlen for found in rules}, reverse=True)
     inside: set[tuple[int, int, int]] = set()  # every block that contains a network that was seen
     for found in rules:
         if found.unites_relay_hosts:
             return False
-        network = endpoints.network(found.scope.instance or "")[0]
-        blocks = list(_containing(network))
+        network = network_of(found.scope)
+        blocks = list(_containing(network, lengths))
         if blocks[0] in inside or any(
             not seen[block].continues or _accumulating(seen[block]) & _accumulating(found)
             for block in blocks
@@ -159,10 +161,10 @@ def _peers_say_the_same(rules: list[AclRule]) -> bool:
     return True
 
 
-def _containing(network: Network) -> Iterator[tuple[int, int, int]]:
-    """The network itself and every wider one around it, narrowest first."""
+def _containing(network: Network, lengths: list[int]) -> Iterator[tuple[int, int, int]]:
+    """The network itself and the wider ones around it of the given prefix lengths, narrowest first."""
     number, bits = int(network.network_address), network.max_prefixlen
-    for length in range(network.prefixlen, -1, -1):
+    for length in (length for length in lengths if length <= network.prefixlen):
         yield network.version, length, number >> (bits - length) << (bits - length)
 
 
@@ -171,8 +173,7 @@ def _accumulating(found: AclRule) -> set[str]:
 
 
 def _as_peer(listen: Scope, found: AclRule) -> None:
-    key = str(endpoints.network(found.scope.instance or "")[0])
-    peer = listen.children.setdefault(
-        ("peer", key), Scope("Peer", found.scope.instance, found.scope.at, found.scope.at)
-    )
+    network = network_of(found.scope)
+    fresh = Scope("Peer", found.scope.instance, found.scope.at, found.scope.at, matched=network)
+    peer = listen.children.setdefault(("peer", str(network)), fresh)
     peer.settings.update(found.scope.settings)

@@ -2,6 +2,7 @@
 option wins, and every name and value is checked against the schema where it stands."""
 
 from momentum_node.config import endpoints, notshipped, schema
+from momentum_node.config.model import Network
 from momentum_node.config.source import Report
 from momentum_node.config.syntax import Array, Dict, Element, Scalar, Value
 from momentum_node.config.tree import Scope, Setting
@@ -25,8 +26,10 @@ class Builder:
 
     # --- stanzas ---
 
-    def open(self, parent: Scope, name: Scalar, instance: Scalar | None) -> Scope | None:
-        """The scope a stanza adds to; None when the stanza has to be skipped."""
+    def open(
+        self, parent: Scope, name: Scalar, instance: Scalar | None, matched: endpoints.Endpoint | None = None
+    ) -> Scope | None:
+        """The scope a stanza adds to; None when the stanza has to be skipped. `matched`: the instance, read before."""
         lowered = name.text.lower()
         kind = schema.SCOPES.get(lowered)
         if kind is None or parent.name.lower() not in kind.parents:
@@ -37,10 +40,13 @@ class Builder:
         if instance is None:
             self.report.error(name.at, "S003", f"scope {kind.name} needs an instance name: `{kind.name} name {{ … }}`")
             return None
-        key = self._key(lowered, parent, instance)
-        if key is None or not self._unique(lowered, parent, instance):
+        found = matched or self._matched(lowered, parent, instance)
+        if found is None or not self._unique(lowered, parent, instance):
             return None
-        return self._child(parent, name, instance, key)
+        child = self._child(parent, name, instance, str(found))
+        if not isinstance(found, str):
+            child.matched = found
+        return child
 
     def _anonymous(self, parent: Scope, name: Scalar, instance: Scalar | None, kind: schema.ScopeKind) -> Scope | None:
         if instance is not None and kind.may_be_named:
@@ -58,14 +64,14 @@ class Builder:
             parent.children[(name.text.lower(), key)] = found
         return found
 
-    def _key(self, kind: str, parent: Scope, instance: Scalar) -> str | None:
-        """What equal instances have in common; None after a fault was reported."""
+    def _matched(self, kind: str, parent: Scope, instance: Scalar) -> str | Network | endpoints.Endpoint | None:
+        """What equal instances have in common, as text or printing as it; None after a fault was reported."""
         text = instance.text
         try:
             if kind in _MATCHED_BY_NETWORK:
-                return self._network_key(instance)
+                return self._network(instance)
             if kind == "listen":
-                return str(endpoints.endpoint(text, endpoints.DEFAULT_PORTS.get(parent.name.lower(), 25)))
+                return endpoints.endpoint(text, endpoints.DEFAULT_PORTS.get(parent.name.lower(), 25))
         except ValueError as wrong:
             self.report.error(instance.at, "V003", str(wrong), COMMA_HINT if text.endswith(",") else None)
             return None
@@ -75,11 +81,11 @@ class Builder:
             return None
         return text
 
-    def _network_key(self, instance: Scalar) -> str:
+    def _network(self, instance: Scalar) -> Network:
         network, cleared = endpoints.network(instance.text)
         if cleared:
             self.report.warning(instance.at, "W05", f"'{instance.text}' has host bits set: read as {network}")
-        return str(network)
+        return network
 
     def _name_key(self, instance: Scalar) -> str | None:
         if not is_regex(instance.text):

@@ -27,6 +27,7 @@ _NAMED_BY_REGEX = frozenset({"domain", "host"})
 _CLOSER = {"{": "}", "[": "]", "(": ")", "<": ">"}
 _CONTENT = {"{": "block", "[": "dictionary", "(": "list", "<": "attributes"}
 _SCALARS = ("word", "string")
+_ENDING_AN_ELEMENT = ("word", ")")
 
 
 def parse(source: Source, lexer: Lexer | None = None) -> tuple[Statement, ...]:
@@ -145,6 +146,8 @@ class _Parser:
 
     def _element(self, *, endpoints: bool) -> Element:
         scalar = _scalar(self._scalar_token())
+        if self._token.kind in _ENDING_AN_ELEMENT:
+            return Element(scalar)
         attributes = self._attributes()
         if self._token.kind == "[":
             endpoint = self._lexer.endpoint(self._token) if endpoints else None

@@ -69,10 +69,11 @@ def read(tree: Scope, digest: str, report: Report) -> NodeConfiguration | None:
         _without_cluster(services, report)
     if pending := list(_not_built(tree)):
         report.notice(f"accepted, but not built yet: {', '.join(dict.fromkeys(pending))}")
+    common = tree.only("esmtp_listener")
     return NodeConfiguration(
         digest=digest,
         security=_fields(tree.only("security"), Security, {"user": "user", "group": "group"}),
-        listeners=tuple(_listener(tree, one, report) for one in services if one.kind == "esmtp"),
+        listeners=tuple(_listener(common, one, report) for one in services if one.kind == "esmtp"),
         bindings=_bindings(tree, services, report),
         vips=addresses.vips(services, topologies),
         cluster=_cluster(tree, topologies),
@@ -98,12 +99,12 @@ def _fields(scope: Scope | None, kind: Any, fields: dict[str, str]) -> Any:
     return kind(**_given(scope, fields))
 
 
-def _listener(tree: Scope, service: Service, report: Report) -> Listener:
+def _listener(common: Scope | None, service: Service, report: Report) -> Listener:
     scope = service.scope
-    endpoint = endpoints.endpoint(service.name, 25)
-    levels = [scope.settings, (tree.only("esmtp_listener") or scope).settings]
-    backlog = lookup.first_set(levels, "listen_backlog")
-    enable = lookup.first_set(levels, "enable")
+    endpoint = addresses.endpoint_of(scope, 25)
+    above = common.settings if common else {}
+    backlog = scope.settings.get("listen_backlog") or above.get("listen_backlog")
+    enable = scope.settings.get("enable") or above.get("enable")
     return Listener(
         address=endpoint.address,
         port=endpoint.port,
@@ -145,7 +146,7 @@ def _cluster(tree: Scope, topologies: tuple[TopologyEntry, ...]) -> Cluster | No
 def _topologies(tree: Scope, report: Report) -> Iterator[TopologyEntry]:
     cluster = tree.only("cluster")
     for scope in cluster.all("topology") if cluster else ():
-        network = endpoints.network(scope.instance or "")[0]
+        network = addresses.network_of(scope)
         interface, mask = scope.value("interface"), scope.settings.get("cidrmask")
         length = mask.decoded if mask and isinstance(mask.decoded, int) else network.max_prefixlen
         if not interface:

@@ -44,6 +44,7 @@ class Scope:
     settings: dict[str, Setting] = field(default_factory=dict)  # by lower-cased name
     children: dict[tuple[str, str], "Scope"] = field(default_factory=dict)  # by lower-cased name, key of the instance
     acl: list[AclRule] = field(default_factory=list)  # of a Listen: 2.x rules that no set of Peers can say
+    matched: object = None  # the Endpoint of a Listen, the network of a Peer or Topology, when it was read from text
     from_array: bool = False  # a Listen of a 2.x listener list: replaced when the list is assigned again
 
     def set(self, name: str, value: Plain) -> "Scope":
