@@ -110,6 +110,22 @@ def test_the_cable_of_the_owner_is_cut(mail: Mail) -> None:
         mail.cluster.cut(owner)
 
 
+@pytest.mark.needs(Fault.CUT_PORT)
+def test_kubectl_tells_the_new_owner_soon_after_the_kernels_do(mail: Mail) -> None:
+    owner = mail.holder()
+    mail.cluster.cut(owner)
+    try:
+        assert wait_until(lambda: holders(mail.cluster, mail.address) not in ([], [owner]), 10, 0.01)
+        moved = time.monotonic()
+        new = mail.holder()
+        assert wait_until(lambda: shown_owner(mail) == new, 10, 0.05), f"kubectl shows {shown_owner(mail)}, not {new}"
+        print(f"\nkubectl shows the new owner {time.monotonic() - moved:.2f} s after it has the address (aim 2 s)")
+        assert f"{new} owns {mail.address}" in shown(mail, "reason")
+    finally:
+        mail.cluster.heal(owner)
+    deployment.wait_ready(mail.cluster)
+
+
 @pytest.mark.needs(Fault.KILL_PROCESS)
 def test_the_core_of_the_owner_is_killed(mail: Mail) -> None:
     owner = mail.holder()
@@ -164,6 +180,16 @@ def test_the_deleted_resource_leaves_nothing(mail: Mail) -> None:
         "get", "mc,dvip,daemonsets,configmaps,secrets", "-n", deployment.NAMESPACE, "-o", "name"
     )
     assert left.split() == ["configmap/kube-root-ca.crt"]
+
+
+def shown_owner(mail: Mail) -> str:
+    """The owner of the address as `kubectl get dvip` has it."""
+    return shown(mail, "owner")
+
+
+def shown(mail: Mail, field: str) -> str:
+    path = f'{{.items[?(@.spec.address=="{mail.address}")].status.{field}}}'
+    return mail.cluster.kubectl("get", "dvip", "-n", deployment.NAMESPACE, "-o", f"jsonpath={path}")
 
 
 @contextmanager

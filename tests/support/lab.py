@@ -15,6 +15,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
@@ -95,6 +96,7 @@ class Lab:
                 ip("netns", "delete", host.namespace)
         with contextlib.suppress(RuntimeError):
             ip("netns", "delete", self._bridge)
+        _remove_shared_memory_of_the_dead()
 
     def add(self, name: str, number: int) -> Host:
         """A host called `name` with address `<network>.<number>` on its `eth0`."""
@@ -126,6 +128,17 @@ def _end(pids: Sequence[int]) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def _remove_shared_memory_of_the_dead() -> None:
+    """A Corosync that was killed leaves 8 MiB in /dev/shm (libqb: qb-NAME-PID-…, qb-SERVER-CLIENT-…)."""
+    for path in Path("/dev/shm").glob("qb-*"):
+        pid = next((word for word in path.name.split("-") if word.isdigit()), None)
+        if pid is not None and not Path("/proc", pid).exists():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def why_no_lab() -> str | None:
