@@ -120,7 +120,7 @@ def address(text: str) -> Address:
         return plain
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
-        return ip_address(bare)
+        return IPv6Address(bare) if ":" in bare else ip_address(bare)
     except ValueError:
         raise ValueError(f"'{text}' is not an address") from None
 

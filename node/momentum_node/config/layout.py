@@ -34,6 +34,9 @@ class _Recorder(Lexer):
         self.tokens.append((token.kind, token.at, self._base + self._position))
         return token
 
+    def words(self, token: Token) -> list[tuple[str, int]]:
+        return []  # every token is to be seen
+
     def regex_name(self, token: Token) -> Token:
         return self._instead(super().regex_name(token))
 

