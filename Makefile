@@ -52,7 +52,7 @@ format: $(STAMP) ## rewrite the code in the house style
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(STAMP) ## figures, each beside its peer
+bench: $(STAMP) ## figures of this machine; run it alone
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
 lock: $(STAMP) ## resolve the dependencies again, with hashes

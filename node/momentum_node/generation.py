@@ -61,6 +61,9 @@ class Generations:
         folder = self.settings.config.parent
         entries = []
         for path in sorted(folder.rglob("*")):
-            status = path.stat()
+            try:
+                status = path.stat()
+            except OSError:  # a volume that is being refreshed: its new name differs anyway
+                continue
             entries.append(f"{path} {status.st_ino} {status.st_size} {status.st_mtime_ns}")
         return "\n".join(entries)

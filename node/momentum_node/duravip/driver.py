@@ -47,7 +47,7 @@ class Driver:
         self.state = "BOOT"
 
     async def run(self, group: str) -> None:
-        """Join `group`, again and again, until `drain` is done."""
+        """Join `group`, again and again, until `drain` is done. Raises what the machine raises: that is a defect."""
         while True:
             self._enter("JOINING")
             reason = await self._membership(group)
@@ -84,9 +84,9 @@ class Driver:
 
     def tell(self, what: Callable[[DuraVip, float], None]) -> None:
         """Let the machine know something that is not a bus event; its effects follow at once."""
-        if self.machine is not None:
-            what(self.machine, monotonic())
-            self._settle()
+        machine = self.machine
+        if machine is not None:
+            self._decide(lambda: what(machine, monotonic()))
 
     # -- what the actuator tells -----------------------------------------------------------------
 
@@ -132,13 +132,17 @@ class Driver:
         if self.machine is None:
             assert self._bus is not None  # noqa: S101 - events come from it
             self.machine = self._make_machine(self._bus.local)
-        now = monotonic()
-        match event:
-            case ViewChanged():
-                self.machine.on_view(event, now)
-            case Delivered(sender, data):
-                self.machine.on_message(sender, data, now)
-        self._settle()
+        machine = self.machine
+        self._decide(lambda: _feed(machine, event))
+
+    def _decide(self, feed: Callable[[], None]) -> None:
+        """Feed the machine, do what follows. A defect in it ends `run`: who cannot decide must hold no address."""
+        try:
+            feed()
+            self._settle()
+        except Exception as defect:  # whatever it is, the process ends with it
+            if self._over is not None and not self._over.done():
+                self._over.set_exception(defect)
 
     def _settle(self) -> None:
         """Carry out what the machine decided, until it has nothing more to say. Feedback may come while we do."""
@@ -191,3 +195,11 @@ class Driver:
     def _enter(self, state: str) -> None:
         self.state = state
         self._on_change()
+
+
+def _feed(machine: DuraVip, event: ViewChanged | Delivered) -> None:
+    match event:
+        case ViewChanged():
+            machine.on_view(event, monotonic())
+        case Delivered(sender, data):
+            machine.on_message(sender, data, monotonic())

@@ -1,0 +1,123 @@
+"""The driver: what it does with a bus that goes, a machine that fails, and an end that was asked for."""
+
+import asyncio
+from collections.abc import Callable
+from ipaddress import ip_address
+
+import pytest
+
+from momentum_node.bus.contract import BusEvent, Delivered, Lost, Member, ViewChanged
+from momentum_node.duravip import driver as module
+from momentum_node.duravip.driver import Driver
+from momentum_node.duravip.machine import DuraVip
+from momentum_node.duravip.vip import Definition, Identity, Policy
+
+ME = Member(1, 10)
+ALONE = ViewChanged((ME,), frozenset({ME}), frozenset(), frozenset({1}))
+VIP = ip_address("198.18.0.41")
+
+
+class LoopbackBus:
+    """A bus with one member: what it sends comes back."""
+
+    def __init__(self) -> None:
+        self.local = ME
+        self.has_left = False
+        self._on_event: Callable[[BusEvent], None] = lambda _event: None
+
+    async def connect(self, group: str, on_event: Callable[[BusEvent], None]) -> None:
+        self._on_event = on_event
+        on_event(ALONE)
+
+    def send(self, data: bytes) -> None:
+        asyncio.get_running_loop().call_soon(self._deliver, data)
+
+    def _deliver(self, data: bytes) -> None:
+        self._on_event(Delivered(ME, data))
+
+    def vanish(self) -> None:
+        self._on_event(Lost("the daemon died"))
+
+    async def leave(self) -> None:
+        self.has_left = True
+
+    def abort(self) -> None:
+        self._on_event = lambda _event: None
+
+
+class RecordingActuator:
+    """Carries out everything at once, and remembers it."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self.done: list[str] = []
+
+    def perform(self, effect: object) -> None:
+        self.done.append(type(effect).__name__)
+        if type(effect).__name__ == "Plumb":
+            asyncio.get_running_loop().call_soon(self._driver.on_plumbed, VIP, 0.0)
+        if type(effect).__name__ == "Unplumb":
+            asyncio.get_running_loop().call_soon(self._driver.on_unplumbed, VIP, 0.0)
+
+    async def flush(self) -> None:
+        self.done.append("flush")
+
+
+class Stage:
+    """A driver between a loopback bus and a recording actuator."""
+
+    def __init__(self, machine: type[DuraVip] = DuraVip) -> None:
+        self.buses: list[LoopbackBus] = []
+        definition = Definition(VIP, frozenset({"esmtp"}), (), claim=False)
+        policy = Policy(view_mature_time_s=0.05, failback_delay_s=0.0)
+
+        def make(local: Member) -> DuraVip:
+            return machine(Identity("n1", "198.18.0.1", 7), local, (definition,), policy)
+
+        self.driver = Driver(self._open, make, lambda: None)
+        self.actuator = RecordingActuator(self.driver)
+        self.driver.actuator = self.actuator  # type: ignore[assignment]
+        self.running = asyncio.create_task(self.driver.run("ec_cluster"))
+
+    def _open(self) -> LoopbackBus:
+        self.buses.append(LoopbackBus())
+        return self.buses[-1]
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture(autouse=True)
+def _quick_reconnect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RECONNECT_S", 0.01)
+
+
+async def test_a_node_alone_plumbs_after_it_is_mature_and_leaves_when_drained() -> None:
+    stage = Stage()
+    await stage.until(lambda: "Plumb" in stage.actuator.done)
+    await stage.driver.drain()
+    await asyncio.wait_for(stage.running, 2)
+    assert stage.actuator.done.index("Plumb") < stage.actuator.done.index("Unplumb")
+    assert stage.buses[-1].has_left
+
+
+async def test_a_lost_bus_flushes_every_address_before_it_joins_again() -> None:
+    stage = Stage()
+    await stage.until(lambda: "Plumb" in stage.actuator.done)
+    stage.buses[0].vanish()
+    await stage.until(lambda: len(stage.buses) == 2)
+    assert "flush" in stage.actuator.done
+    await stage.driver.drain()
+    await stage.running
+
+
+async def test_a_defect_in_the_machine_ends_the_process_instead_of_being_ignored() -> None:
+    class Defective(DuraVip):
+        def on_message(self, sender: Member, data: bytes, now: float) -> None:
+            raise ZeroDivisionError
+
+    stage = Stage(Defective)
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(stage.running, 5)
