@@ -58,7 +58,9 @@ def run(arguments: Namespace) -> int:
     """Do what `add_arguments` registered; returns the exit status."""
     gc.disable()  # one answer, then the process ends: looking for garbage costs a large file a quarter of its time
     commands = {"parse": _parse, "check": _check, "show": _show, "eval": _eval, "convert": _convert}
-    return commands[arguments.config_command](arguments)
+    code = commands[arguments.config_command](arguments)
+    gc.freeze()  # nor at the end of the process
+    return code
 
 
 # --- parse ---

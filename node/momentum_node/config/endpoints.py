@@ -31,7 +31,7 @@ class Endpoint:
 
     @property
     def is_any(self) -> bool:
-        return self.path is None and (self.address is None or self.address == IPv6Address(0))
+        return self.path is None and (self.address is None or (self.address.version == 6 and int(self.address) == 0))
 
     def __str__(self) -> str:
         """The normalised spelling, without backlog and concurrency: equal endpoints print equal."""

@@ -29,7 +29,8 @@ class Builder:
     def open(
         self, parent: Scope, name: Scalar, instance: Scalar | None, matched: endpoints.Endpoint | None = None
     ) -> Scope | None:
-        """The scope a stanza adds to; None when the stanza has to be skipped. `matched`: the instance, read before."""
+        """The scope a stanza adds to; None when the stanza has to be skipped. `matched` is what
+        was read before, and the instance its normalised text."""
         lowered = name.text.lower()
         kind = schema.SCOPES.get(lowered)
         if kind is None or parent.name.lower() not in kind.parents:
@@ -43,7 +44,7 @@ class Builder:
         found = matched or self._matched(lowered, parent, instance)
         if found is None or not self._unique(lowered, parent, instance):
             return None
-        child = self._child(parent, name, instance, str(found))
+        child = self._child(parent, name, instance, instance.text if matched else str(found))
         if not isinstance(found, str):
             child.matched = found
         return child

@@ -255,4 +255,4 @@ class _Parser:
 
 
 def _scalar(token: Token) -> Scalar:
-    return Scalar(token.text, token.at, token.quote)
+    return tuple.__new__(Scalar, token[1:])  # the same three fields; the constructor takes three times as long
