@@ -21,8 +21,11 @@ from momentum_node.config.model import Address
 from momentum_node.duravip.link import Mac, SupervisorError
 from momentum_node.errors import DriverError
 
-CONTESTED_S: Final = 0.1
-"""Pause between two questions while another host answers (failover §5.4)."""
+CONTESTED_S: Final = (0.01, 0.1)
+"""Pauses between two questions while another host answers, the first and the longest (failover §5.4: 100 ms).
+
+The supervisor of a core that was killed removes its addresses within 50 ms, and our first question comes before that.
+"""
 REMOVE_AGAIN_S: Final = 0.5
 GRACE_SLACK_S: Final = 1.0
 SHORT_LEASE_S, LONG_LEASE_S, SHORT_LIMIT = 2.0, 10.0, 512
@@ -184,6 +187,7 @@ class Plumbing:
     async def _await_silence(self, place: Place, plan: VipPlan) -> None:
         """Returns when nobody answers, or a `planned` order says that nobody will. Never by force."""
         began = self._clock()
+        pause_s, longest_s = CONTESTED_S
         while not place.planned.is_set():
             mac = await self._ask_wire(place, plan)
             place.contested_by = mac
@@ -192,7 +196,8 @@ class Plumbing:
             if self._clock() - began > self.lease_s + 1.0:
                 raise InUse(mac)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(place.planned.wait(), CONTESTED_S)
+                await asyncio.wait_for(place.planned.wait(), pause_s)
+            pause_s = min(longest_s, 2 * pause_s)
         place.contested_by = None
 
     async def _ask_wire(self, place: Place, plan: VipPlan) -> Mac | None:
