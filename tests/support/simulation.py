@@ -16,23 +16,20 @@ and at the end, when all is quiet: the wire equals the table (I10), and every ad
 """
 
 import argparse
-import hashlib
 import random
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_address
 
-from momentum_node.bus.contract import BusEvent, Delivered, Lost, Member, ViewChanged
 from momentum_node.config.model import Address
 from momentum_node.duravip.machine import DuraVip
 from momentum_node.duravip.table import Table
-from momentum_node.duravip.vip import Announce, Definition, Effect, Identity, Multicast, Plumb, Policy, Unplumb
-from tests.support.network import Delays, Endpoint, Network, _Node
+from momentum_node.duravip.vip import Definition, Policy
+from tests.support.network import Delays, Network, _Node
+from tests.support.simulatednode import Broken, Process
 
-GROUP = "ec_cluster"
 FAULTS_UNTIL_S = 12.0
 SETTLED_WITHIN_S = 40.0
 VIEW_MATURE_TIMES_S = (0.02, 0.4)
@@ -41,229 +38,6 @@ PAUSES = ((0.0, 0.05), (0.0, 0.5), (0.5, 2.0))
 STORM_PAUSES = ((0.0, 0.05), (0.0, 0.05), (0.0, 0.1), (0.0, 0.3), (0.2, 1.0))
 
 MachineClass = Callable[..., DuraVip]
-
-
-class Broken(AssertionError):
-    """An invariant does not hold."""
-
-
-@dataclass
-class Meeting:
-    """Since when two members are together, as one of them sees it."""
-
-    began: float
-    stream: bytes | None = None  # of the gather that both completed; None until then
-
-
-@dataclass
-class Nic:
-    """The addresses of one process on the wire, with the moment the kernel call was made."""
-
-    wire: dict[Address, float] = field(default_factory=dict)
-    generation: dict[Address, int] = field(default_factory=dict)
-    failed: set[Address] = field(default_factory=set)
-    calls: Counter[Address] = field(default_factory=Counter)  # under way in the kernel
-
-    def supersede(self, vip: Address) -> int:
-        self.generation[vip] = self.generation.get(vip, 0) + 1
-        return self.generation[vip]
-
-
-class Process:
-    """A node's core with a NIC that takes its time: what the driver does, without asking the wire."""
-
-    def __init__(self, world: "World", node_id: int, pid: int) -> None:
-        self.world = world
-        self.node_id = node_id
-        self.name = f"n{node_id}"
-        self.pid = pid
-        self.nic = Nic()
-        self.is_up = True
-        self.machine: DuraVip | None = None
-        self.members: set[Member] = set()
-        self.meetings: dict[Member, Meeting] = {}
-        self.stream = b""
-        self.has_run = False
-        self.definitions = world.draw_definitions(node_id)
-        self._timer: float | None = None
-        self.join()
-
-    def join(self) -> None:
-        """A new membership with an empty machine."""
-        self.machine = None
-        self.members, self.meetings, self.stream, self.has_run = set(), {}, b"", False
-        self.endpoint: Endpoint = self.world.network.attach(self.node_id, self.pid)
-        self.local = self.endpoint.local
-        endpoint = self.endpoint
-        endpoint.connect(GROUP, lambda event: self.on_event(endpoint, event))
-
-    # -- the driver ------------------------------------------------------------------------------
-
-    def on_event(self, endpoint: Endpoint, event: BusEvent) -> None:
-        if not self.is_up or endpoint is not self.endpoint:
-            return
-        now = self.world.network.now
-        if isinstance(event, Lost):
-            self.isolate()
-            return
-        if self.machine is None:
-            identity = Identity(self.name, f"198.18.0.{self.node_id}", self.world.random.getrandbits(64))
-            self.machine = self.world.machine_class(identity, self.local, self.definitions, self.world.policy)
-        was_gathering = self.is_gathering
-        if isinstance(event, ViewChanged):
-            self._note_view(event, now)
-            self.machine.on_view(event, now)
-        elif isinstance(event, Delivered):
-            self.stream = digest(self.stream, bytes([event.sender.node_id]), event.data)
-            self.machine.on_message(event.sender, event.data, now)
-        if not self.is_gathering and (was_gathering or not self.has_run):
-            self._note_completed()
-        self.settle()
-        self.world.check_table(self)
-
-    @property
-    def is_gathering(self) -> bool:
-        return self.machine is None or self.machine._gather is not None
-
-    def _note_view(self, view: ViewChanged, now: float) -> None:
-        members = set(view.members)
-        new = set(members if self.local in view.joined or not self.members else view.joined)
-        new |= members - self.members
-        self.meetings = {m: meeting for m, meeting in self.meetings.items() if m in members}
-        self.meetings.update({m: Meeting(now) for m in new})
-        self.members = members
-        mark = repr((view.members, sorted(view.reachable))).encode()
-        self.stream = digest(b"" if new else self.stream, mark)
-
-    def _note_completed(self) -> None:
-        self.has_run = True
-        for meeting in self.meetings.values():
-            meeting.stream = meeting.stream or self.stream
-
-    def settle(self) -> None:
-        while self.machine is not None and (effects := self.machine.effects()):
-            for effect in effects:
-                self._perform(effect)
-        self._rearm()
-
-    def _perform(self, effect: Effect) -> None:
-        self.world.tell(f"{self.name}: {show(effect)}")
-        match effect:
-            case Multicast(data):
-                self.endpoint.send(data)
-            case Plumb(vip, _):
-                self._later((0.0, 0.05), self._call, vip, self.nic.supersede(vip))
-            case Unplumb(vip, grace_s):
-                self._later((0.0, 0.02 + grace_s), self._removed, vip, self.nic.supersede(vip))
-            case Announce():
-                pass
-
-    def _call(self, vip: Address, generation: int) -> None:
-        """Immediately before the kernel call: S7 is asked here and nowhere later."""
-        if self.nic.generation[vip] != generation:
-            return
-        assert self.machine is not None
-        if not self.machine.is_granted(vip):
-            return
-        is_untouched = vip not in self.nic.wire and not self.nic.calls[vip]
-        if is_untouched and self.world.random.random() < self.world.failure_rate:
-            self.nic.failed.add(vip)
-            self.machine.on_plumb_failed(vip, "in use", self.world.network.now)
-            self._later((0.1, 2.0), self._clear, vip, generation)
-            self.settle()
-            return
-        self.nic.calls[vip] += 1
-        self._later((0.0, self.world.kernel_delay), self._added, vip, generation, self.world.network.now)
-
-    def _added(self, vip: Address, generation: int, issued: float) -> None:
-        """The kernel call cannot be called back: it takes effect even if the address is to go again."""
-        self.nic.calls[vip] -= 1
-        self.nic.wire.setdefault(vip, issued)
-        self.world.tell(f"{self.name} has {vip} on the wire")
-        self.world.check_wire(self, vip)
-        if self.nic.generation[vip] == generation and self.machine is not None:
-            self.machine.on_plumbed(vip, self.world.network.now)
-            self.settle()
-
-    def _removed(self, vip: Address, generation: int) -> None:
-        if self.nic.generation[vip] != generation:
-            return
-        # calls made before the removal are answered before it: the kernel works in order
-        late = self.world.kernel_delay
-        self._later((late, late + 0.002), self._gone, vip, generation)
-
-    def _gone(self, vip: Address, generation: int) -> None:
-        if self.nic.generation[vip] != generation or self.machine is None:
-            return
-        self.nic.wire.pop(vip, None)
-        self.world.tell(f"{self.name} has removed {vip}")
-        self.machine.on_unplumbed(vip, self.world.network.now)
-        self.settle()
-
-    def _clear(self, vip: Address, _: int) -> None:
-        if vip in self.nic.failed and self.machine is not None:
-            self.nic.failed.discard(vip)
-            self.machine.on_plumb_clear(vip, self.world.network.now)
-            self.settle()
-
-    def _later(self, delay: tuple[float, float], action: Callable[..., None], *arguments: object) -> None:
-        nic, machine = self.nic, self.machine
-
-        def run() -> None:
-            if self.is_up and self.nic is nic and self.machine is machine:
-                action(*arguments)
-
-        self.world.network.call_at(self.world.later(delay), run)
-
-    def _rearm(self) -> None:
-        due = self.machine.next_timer() if self.machine else None
-        if due is None or due == self._timer:
-            return
-        self._timer = due
-        machine = self.machine
-
-        def fire() -> None:
-            self._timer = None
-            if self.is_up and self.machine is machine and machine is not None:
-                machine.on_timer(self.world.network.now)
-                self.settle()
-
-        self.world.network.call_at(due, fire)
-
-    # -- what happens to it ----------------------------------------------------------------------
-
-    def isolate(self) -> None:
-        """Bus lost: let go of everything, then come back empty. The daemon starts again meanwhile."""
-        self.nic = Nic()
-        self.machine = None
-        self.members, self.meetings = set(), {}
-        self._timer = None
-        self.world.network.call_at(self.world.later((0.05, 1.0)), lambda: self.join() if self.is_up else None)
-
-    def die(self) -> None:
-        self.is_up = False
-        self.nic = Nic()
-
-    def with_machine(self, what: Callable[[DuraVip, float], None]) -> None:
-        if self.is_up and self.machine is not None:
-            what(self.machine, self.world.network.now)
-            self.settle()
-
-
-def digest(*parts: bytes) -> bytes:
-    return hashlib.blake2b(b"\0".join(parts), digest_size=16).digest()
-
-
-def show(effect: Effect) -> str:
-    match effect:
-        case Plumb(vip, planned):
-            return f"plumb {vip}{' (planned)' if planned else ''}"
-        case Unplumb(vip, grace_s):
-            return f"unplumb {vip} within {grace_s:g} s"
-        case Multicast(data):
-            return f"send {len(data)} bytes"
-        case Announce(vips):
-            return f"announce {' '.join(map(str, vips))}"
 
 
 class UnevenNetwork(Network):
