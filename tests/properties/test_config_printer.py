@@ -34,7 +34,16 @@ INSTANCES = {
     "replicate": st.sampled_from(["inbound_cidr", "outbound_domains", "OBTM"]),
 }
 SKIPPED = {"enable_duravip", "duravip_follow", "acl", "dml", "local_changes_file", "local_changes_only", "pathway"}
-SKIPPED |= {"nodeaddr", "partition_policy", "cidrmask", "type", "class", "binding_group", "max_duravips"}
+SKIPPED |= {
+    "cluster_max_outbound_connections",
+    "nodeaddr",
+    "partition_policy",
+    "cidrmask",
+    "type",
+    "class",
+    "binding_group",
+    "max_duravips",
+}
 
 
 def values(kind: Type) -> st.SearchStrategy[object]:

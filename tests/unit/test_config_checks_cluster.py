@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.configuration import GOLDEN, loaded, where
+from tests.support.configuration import GOLDEN, loaded, refused, where
 
 
 def warned(text: str) -> list[str]:
@@ -61,3 +61,8 @@ def test_a_limit_of_the_cluster_needs_its_replication(text: str, kind: str) -> N
 def test_no_limit_needs_no_replication() -> None:
     text = 'Cluster_Max_Outbound_Connections = -1 Cluster_Outbound_Throttle_Messages = "0"'
     assert warned(f"{text} ESMTP_Listener {{ Cluster_Max_Inbound_Connections = 0 }}") == []
+
+
+def test_a_binding_of_a_group_has_no_such_limit() -> None:
+    text = "Binding_Group g { Binding b { Cluster_Max_Outbound_Connections = 5 } }"
+    assert [where(message) for message in refused(text).messages] == ["1:31 S002"]

@@ -71,10 +71,15 @@ def _directory(path: str) -> str:
 
 
 def check_limits(tree: Scope, report: Report) -> None:
-    """X013: a limit over all nodes counts only this one when its numbers are not replicated."""
+    """X013: a limit over all nodes counts only this one when its numbers are not replicated. And one of them has no
+    level in a binding of a group (configuration §9)."""
     cluster = tree.only("cluster")
     replicated = {_type(scope) for scope in cluster.all("replicate")} if cluster else set()
     for setting, kinds in _limits(tree, ()):
+        if setting.name.lower() == "cluster_max_outbound_connections" and kinds[:2] == ("binding_group", "binding"):
+            text = f"'{setting.name}' is not valid in a binding of a group (valid in: global, Domain, Binding, Host)"
+            report.error(setting.at, "S002", text, "use Cluster_Scope_Max_Outbound_Connections")
+            continue
         needed = _needed(setting.name.lower(), kinds)
         if needed and replicated.isdisjoint(kind.lower() for kind in needed):
             name = schema.spelling(kinds[-1] if kinds else "", setting.name)
