@@ -196,7 +196,9 @@ class Core:
         return open_bus(self.settings.bus, self.myself.node_id)
 
     def _machine(self, local: Member) -> DuraVip:
-        identity = Identity(self.node_name, self.myself.address, self.incarnation)
+        # A number for each machine, not for each process: after a lost bus it counts its messages from 1 again, and a
+        # late one of the machine before must not pass as its own (S3, S4).
+        identity = Identity(self.node_name, self.myself.address, secrets.randbits(64))
         machine = DuraVip(identity, local, definitions(self.configuration.vips, self.node_name), self._policy())
         self._usable = None
         asyncio.get_running_loop().call_soon(self._usability_changed)
