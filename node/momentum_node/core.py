@@ -228,7 +228,9 @@ class Core:
             case "isolated":
                 self.driver.isolate(event.detail)
             case "gone":
-                self._stop.set()
+                # Nobody renews or removes our addresses now, so nothing that we could still say of them would be true.
+                log.logger().critical("the supervisor is gone: the core ends")
+                os._exit(1)
             case "link-down":
                 self._down.add(event.interface)
             case "link-up":

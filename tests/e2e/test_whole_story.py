@@ -30,6 +30,8 @@ pytestmark = [
 ]
 
 DOUBLE_ANSWER_LIMIT_S = 0.05
+TWO_KERNELS_LIMIT_S = 0.25
+"""Kernels' notices are read by threads of a busy process, so two of them may be that far apart when they were not."""
 SHARED_MACHINE_S = 2.0
 """Three nodes, their control plane and the load share a few processors here: figures are judged by benchmarks/."""
 LOAD_S = 8.0
@@ -110,19 +112,18 @@ def test_the_cable_of_the_owner_is_cut(mail: Mail) -> None:
         mail.cluster.cut(owner)
 
 
-@pytest.mark.needs(Fault.CUT_PORT)
 def test_kubectl_tells_the_new_owner_soon_after_the_kernels_do(mail: Mail) -> None:
+    """The pod of the owner is deleted: a cut cable might be that of the operator's own node, and nobody would report."""
     owner = mail.holder()
-    mail.cluster.cut(owner)
-    try:
-        assert wait_until(lambda: holders(mail.cluster, mail.address) not in ([], [owner]), 10, 0.01)
-        moved = time.monotonic()
-        new = mail.holder()
-        assert wait_until(lambda: shown_owner(mail) == new, 10, 0.05), f"kubectl shows {shown_owner(mail)}, not {new}"
-        print(f"\nkubectl shows the new owner {time.monotonic() - moved:.2f} s after it has the address (aim 2 s)")
-        assert f"{new} owns {mail.address}" in shown(mail, "reason")
-    finally:
-        mail.cluster.heal(owner)
+    mail.cluster.kubectl(
+        "delete", "pod", "-n", deployment.NAMESPACE, deployment.node_pods(mail.cluster)[owner], "--wait=false"
+    )
+    assert wait_until(lambda: holders(mail.cluster, mail.address) not in ([], [owner]), 40, 0.01)
+    moved = time.monotonic()
+    new = mail.holder()
+    assert wait_until(lambda: shown_owner(mail) == new, 10, 0.05), f"kubectl shows {shown_owner(mail)}, not {new}"
+    print(f"\nkubectl shows the new owner {time.monotonic() - moved:.2f} s after it has the address (aim 2 s)")
+    assert f"{new} owns {mail.address}" in shown(mail, "reason")
     deployment.wait_ready(mail.cluster)
 
 
@@ -230,4 +231,5 @@ def under_load(
     missing = lost(mail.cluster, mail.sink, taken, 15)
     assert not missing, f"{len(missing)} of {len(taken)} acknowledged messages are lost: {sorted(missing)[:5]}"
     assert double <= DOUBLE_ANSWER_LIMIT_S
+    assert both <= TWO_KERNELS_LIMIT_S
     assert gap <= aim_s + SHARED_MACHINE_S

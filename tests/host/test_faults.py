@@ -20,6 +20,8 @@ from tests.support.labnode import corosync_is_here
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
 
 DOUBLE_LIMIT_S = 0.05
+TWO_KERNELS_LIMIT_S = 0.25
+"""Kernels' notices are read by threads of a busy process, so two of them may be that far apart when they were not."""
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,7 @@ def test_the_address_moves_and_no_mail_is_lost(
 
     assert after, "nobody answers 5 s after the fault"
     assert poller.double_answer(answers) <= DOUBLE_LIMIT_S
+    assert cluster.held_by_two(VIP, begin) <= TWO_KERNELS_LIMIT_S
     assert len(cluster.holders(VIP)) == 1
     cluster.wait_for("every acknowledged message is delivered", 60, lambda: delivered_or_spooled(cluster))
 

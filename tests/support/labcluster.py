@@ -81,6 +81,18 @@ class LabCluster:
         holders = self.holders(address)
         return holders[0] if len(holders) == 1 else None
 
+    def held_by_two(self, address: str, since: float) -> float:
+        """The longest time in seconds after `since` in which more than one kernel had the address."""
+        changes = [change for watch in self.watches.values() for change in watch.changes if change.address == address]
+        having: set[str] = set()
+        longest, began = 0.0, None
+        for change in sorted(changes, key=lambda change: change.at):
+            (having.add if change.held else having.discard)(change.host)
+            if began is not None and change.at > since:
+                longest = max(longest, change.at - max(began, since))
+            began = (began or change.at) if len(having) > 1 else None
+        return max(longest, time.monotonic() - max(began, since)) if began is not None else longest
+
     def accepting(self) -> bool:
         """Every node says that it is a member and takes mail."""
         reports = [node.report() for node in self.nodes.values()]

@@ -27,6 +27,7 @@ CONTESTED_S: Final = (0.01, 0.1)
 The supervisor of a core that was killed removes its addresses within 50 ms, and our first question comes before that.
 """
 REMOVE_AGAIN_S: Final = 0.5
+LEASE_SLACK_S: Final = 0.5  # the kernel removes an address up to 0.33 s after its lease (failover §0, finding 5)
 GRACE_SLACK_S: Final = 1.0
 SHORT_LEASE_S, LONG_LEASE_S, SHORT_LIMIT = 2.0, 10.0, 512
 
@@ -229,8 +230,11 @@ class Plumbing:
             try:
                 await self._link.unplumb(place.address)
             except SupervisorError as error:
-                # ESTALE: the supervisor gave everything up by itself; 0: it is gone, and took everything with it.
-                if error.errno not in (errno.ESTALE, 0):
-                    await asyncio.sleep(REMOVE_AGAIN_S)
+                if error.errno == errno.ESTALE:  # the supervisor gave everything up by itself
+                    return
+                # 0: the supervisor is gone. If it was killed the kernel keeps the address until its lease is over, and
+                # to confirm before that would let another node plumb it beside ours (S8).
+                await asyncio.sleep(REMOVE_AGAIN_S if error.errno else self.lease_s + LEASE_SLACK_S)
+                if error.errno:
                     continue
             return
