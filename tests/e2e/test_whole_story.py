@@ -113,7 +113,7 @@ def test_the_cable_of_the_owner_is_cut(mail: Mail) -> None:
 
 
 def test_kubectl_tells_the_new_owner_soon_after_the_kernels_do(mail: Mail) -> None:
-    """The pod of the owner is deleted: a cut cable might be that of the operator's own node, and nobody would report."""
+    """The pod of the owner is deleted: a cut cable might be the operator's own, and nobody would report."""
     owner = mail.holder()
     mail.cluster.kubectl(
         "delete", "pod", "-n", deployment.NAMESPACE, deployment.node_pods(mail.cluster)[owner], "--wait=false"
