@@ -46,9 +46,12 @@ def read(path: Path) -> list[Answer]:
 
 
 def longest_gap(answers: Iterable[Answer]) -> tuple[float, float]:
-    """(length in seconds, when it began) of the longest time between two tries that were answered."""
-    good = [answer for answer in answers if answer.took is not None]
-    gaps = [(later.at - sooner.at, sooner.at) for sooner, later in itertools.pairwise(good)]
+    """(length in seconds, when it began) of the longest time in which no answer came.
+
+    Counted from answer to answer, not from try to try: a try that is answered late was without an answer until then.
+    """
+    moments = sorted(answer.answered_at for answer in answers if answer.took is not None)
+    gaps = [(later - sooner, sooner) for sooner, later in itertools.pairwise(moments)]
     return max(gaps, default=(0.0, 0.0))
 
 
