@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from momentum_node.clock import monotonic
 from momentum_node.config.model import Address
 from momentum_node.errors import ProtocolError
 from momentum_node.log import logger
+from momentum_node.peer import peer_uid
 from momentum_node.status.report import MailReport
 
 SILENCE_S = 1.0
@@ -168,7 +168,7 @@ class Workers:
     def _accept(self) -> None:
         assert self._listening is not None  # noqa: S101 - the reader is removed before it becomes None
         sock, _ = self._listening.accept()
-        _pid, uid, _gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        uid = peer_uid(sock)
         if uid not in self._uids:
             logger().warning("refused a connection to the worker socket", uid=uid)
             sock.close()

@@ -8,11 +8,11 @@ import asyncio
 import contextlib
 import json
 import socket
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
 from momentum_node.log import logger
+from momentum_node.peer import peer_uid
 from momentum_node.status.report import Report
 
 BURST_S = 0.05
@@ -71,7 +71,7 @@ class Board:
 
     def _may_read(self, writer: asyncio.StreamWriter) -> bool:
         sock: socket.socket = writer.get_extra_info("socket")
-        _pid, uid, _gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        uid = peer_uid(sock)
         if uid not in self._uids:
             logger().warning("refused a reader of the status socket", uid=uid)
         return uid in self._uids
