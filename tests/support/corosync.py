@@ -102,6 +102,14 @@ class Corosync:
                 raise RuntimeError(f"Corosync did not start:\n{self.log_text()}")
             time.sleep(0.02)
 
+    def wait_for_ring(self, count: int) -> None:
+        """Until `count` daemons are one ring; a daemon that starts serves alone first. Raises as `start`."""
+        deadline = time.monotonic() + START_S
+        while not re.search(rf"Members\[{count}\]:[^\[]*\[MAIN  \] Completed service sync", self.log_text()):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"no ring of {count}:\n{self.log_text()}")
+            time.sleep(0.02)
+
     def log_text(self) -> str:
         """All it said."""
         return self._log.read_text(errors="replace")

@@ -48,6 +48,8 @@ def ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ring]:
         try:
             for daemon in daemons.values():
                 daemon.start()
+            for daemon in daemons.values():
+                daemon.wait_for_ring(len(daemons))
             yield Ring(lab, daemons)
         finally:
             for daemon in daemons.values():
