@@ -169,7 +169,8 @@ def _show(arguments: Namespace) -> int:
 
 
 def _eval(arguments: Namespace) -> int:
-    from momentum_node.config.evaluation import PathFault, evaluate  # noqa: PLC0415
+    from momentum_node.config.evaluation import evaluate  # noqa: PLC0415
+    from momentum_node.config.paths import PathFault  # noqa: PLC0415
 
     loaded = _load(arguments)
     if loaded is None:

@@ -9,32 +9,16 @@ from dataclasses import dataclass
 
 from momentum_node.config import endpoints, schema
 from momentum_node.config.lookup import InboundLookup, Matching, OutboundLookup, Settings, first_set
-from momentum_node.config.merge import is_regex
+from momentum_node.config.paths import Path, PathFault, Step, before_option, no_option, path_text
 from momentum_node.config.printer import assignment
 from momentum_node.config.source import NOWHERE
 from momentum_node.config.syntax import Scalar, Value
 from momentum_node.config.tree import Scope
-from momentum_node.errors import ConfigurationError
 
-_BY_ADDRESS = frozenset({"peer", "topology"})
+__all__ = ["Effective", "PathFault", "evaluate"]
+
 _HOST_LIMIT_WITH_FALLBACK = "cluster_max_outbound_connections"
 _UNLIMITED = "-1"
-
-
-class PathFault(ConfigurationError):
-    """The path or the option is not one of the language; the text says what could have been meant."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One scope of a path; `kind` in lower case, `instance` None for an anonymous one."""
-
-    kind: str
-    instance: str | None = None
-
-    def __str__(self) -> str:
-        name = schema.scope_name(self.kind)
-        return name if self.instance is None else f"{name} {self.instance}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +29,22 @@ class Effective:
     option: str
     value: Value | None
     at: int
-    path: tuple[Step, ...]
+    path: Path
 
     def __str__(self) -> str:
         """As the console prints it."""
         if self.value is not None:
             return assignment(self.option, self.value)
-        where = " ".join(str(step) for step in self.path) or schema.GLOBAL
-        return f"Option '{self.option}' is not set in scope '{where}'."
+        return f"Option '{self.option}' is not set in scope '{path_text(self.path)}'."
 
 
 def evaluate(tree: Scope, words: Sequence[str]) -> Effective:
     """The value for `[scope [instance] …] option`, case of the names ignored; raises PathFault."""
-    path, name = _steps(words)
+    path, name = before_option(words)
     kinds, levels = _levels(tree, path, name)
     known = next((option for kind in kinds if (option := schema.option(kind, name)) is not None), None)
     if known is None:
-        raise _no_option(kinds[0], words[-1])
+        raise no_option(kinds[0], words[-1])
     setting = first_set(levels, name)
     if setting is not None:
         return Effective(known.name, setting.value, setting.at, path)
@@ -69,63 +52,10 @@ def evaluate(tree: Scope, words: Sequence[str]) -> Effective:
     return Effective(known.name, None if default is None else Scalar(default), NOWHERE, path)
 
 
-# --- the path ---
-
-
-def _steps(words: Sequence[str]) -> tuple[tuple[Step, ...], str]:
-    if not words:
-        raise PathFault("the name of an option is missing")
-    steps: list[Step] = []
-    rest = list(words[:-1])
-    while rest:
-        parent = steps[-1].kind if steps else ""
-        kind = _kind(parent, rest.pop(0))
-        if kind.named and not rest:
-            raise PathFault(f"scope {kind.name} needs an instance name before the option '{words[-1]}'")
-        steps.append(Step(kind.name.lower(), _instance(kind, parent, rest.pop(0)) if kind.named else None))
-    return tuple(steps), words[-1].lower()
-
-
-def _kind(parent: str, word: str) -> schema.ScopeKind:
-    kind = schema.SCOPES.get(word.lower())
-    if kind is not None and parent in kind.parents:
-        return kind
-    inside = schema.scope_name(parent)
-    if kind is not None:
-        valid = ", ".join(sorted(schema.scope_name(scope) for scope in kind.parents))
-        raise PathFault(f"scope {kind.name} does not stand in {inside} (valid in: {valid})")
-    match = schema.close_match(parent, word)
-    raise PathFault(f"'{word}' is not a scope of {inside}" + (f"; did you mean `{match}`?" if match else ""))
-
-
-def _instance(kind: schema.ScopeKind, parent: str, word: str) -> str:
-    """The instance as equal ones are spelled in the tree."""
-    name = kind.name.lower()
-    try:
-        if name in _BY_ADDRESS:
-            return str(endpoints.network(word)[0])
-        if name == "listen":
-            return str(endpoints.endpoint(word, endpoints.DEFAULT_PORTS.get(parent, 25)))
-    except ValueError as wrong:
-        raise PathFault(str(wrong)) from None
-    return word.lower().removesuffix(".") if name in {"domain", "host"} and not is_regex(word) else word
-
-
-def _no_option(kind: str, word: str) -> PathFault:
-    inside = schema.scope_name(kind)
-    others = schema.elsewhere(word.lower())
-    if others:
-        valid = ", ".join(dict.fromkeys(schema.scope_name(scope) for option in others for scope in option.scopes))
-        return PathFault(f"'{word}' is not valid in scope {inside} (valid in: {valid})")
-    match = schema.close_match(kind, word)
-    hint = f"; did you mean `{match}`?" if match else ""
-    return PathFault(f"'{word}' is not an option of scope {inside}{hint}")
-
-
 # --- the levels ---
 
 
-def _levels(tree: Scope, path: tuple[Step, ...], name: str) -> tuple[tuple[str, ...], Sequence[Settings]]:
+def _levels(tree: Scope, path: Path, name: str) -> tuple[tuple[str, ...], Sequence[Settings]]:
     """The scope kinds in one of which the option must be valid, the path's own first, and the settings that count."""
     given = {step.kind: step.instance for step in path}
     own = path[-1].kind if path else ""
@@ -181,7 +111,7 @@ def _pathway(tree: Scope, given: Mapping[str, str | None]) -> Iterator[Settings]
     yield tree.settings
 
 
-def _nested(tree: Scope, path: tuple[Step, ...]) -> Iterator[Settings]:
+def _nested(tree: Scope, path: Path) -> Iterator[Settings]:
     """The scopes along the path, innermost first; the file itself is none of their levels."""
     found: list[Settings] = []
     scope: Scope | None = tree
@@ -192,7 +122,7 @@ def _nested(tree: Scope, path: tuple[Step, ...]) -> Iterator[Settings]:
     yield from reversed(found)
 
 
-def _default(path: tuple[Step, ...], known: schema.Option) -> str | None:
+def _default(path: Path, known: schema.Option) -> str | None:
     """The built-in default; some depend on the instance."""
     own = path[-1] if path else Step("")
     if own.kind == "host":
