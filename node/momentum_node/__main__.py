@@ -38,6 +38,10 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--format", choices=("text", "json"), default="text")
     status.set_defaults(command=_status)
 
+    doctor = commands.add_parser("doctor", help="one verdict on the node of this machine, and what to look at")
+    doctor.add_argument("--format", choices=("text", "json"), default="text")
+    doctor.set_defaults(command=_doctor)
+
     for name, meaning in (("core", "the core process; started by the supervisor"), ("worker", "one mail worker")):
         internal = commands.add_parser(name, help=meaning)
         internal.set_defaults(command=_core if name == "core" else _worker)
@@ -99,11 +103,21 @@ def _bus(parsed: argparse.Namespace) -> int:
 
 
 def _status(parsed: argparse.Namespace) -> int:
-    from momentum_node import settings  # noqa: PLC0415
     from momentum_node.status import reader  # noqa: PLC0415
 
-    path: Path = settings.from_environment(os.environ).status_socket
-    return reader.show(path, as_json=parsed.format == "json")
+    return reader.show(_status_socket(), as_json=parsed.format == "json")
+
+
+def _doctor(parsed: argparse.Namespace) -> int:
+    from momentum_node.status import reader  # noqa: PLC0415
+
+    return reader.examine(_status_socket(), as_json=parsed.format == "json")
+
+
+def _status_socket() -> Path:
+    from momentum_node import settings  # noqa: PLC0415
+
+    return settings.from_environment(os.environ).status_socket
 
 
 if __name__ == "__main__":

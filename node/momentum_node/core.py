@@ -16,7 +16,8 @@ import uvloop
 
 from momentum_node import generation, log, nodelist, settings
 from momentum_node.bus.contract import Bus, Member
-from momentum_node.bus.engine import open_bus
+from momentum_node.bus.engine import is_corosync, open_bus
+from momentum_node.bus.ringwatch import RingWatch
 from momentum_node.clock import monotonic
 from momentum_node.config.model import Address, Cluster, NodeConfiguration
 from momentum_node.duravip.actuator import Actuator, VipPlan
@@ -70,6 +71,7 @@ class Core:
         )
         self.driver.actuator = self.actuator
         self.plain = PlainListeners(link, self.workers)
+        self.ring = RingWatch(myself.node_id, self._changed) if is_corosync(own.bus) else None
         self.reporting = Reporting(self)
         self.board = Board(self.reporting.build, uids | {settings.SERVICES_UID})
         self._usable: frozenset[Address] | None = None
@@ -92,6 +94,8 @@ class Core:
         await self.board.listen(self.settings.status_socket)
         await self.plain.open(self.configuration.listeners)
         self._spawn(self._watch())
+        if self.ring is not None:
+            self._spawn(self.ring.run())
         self._spawn(self.plain.keep_trying(lambda: self.configuration.listeners))
         membership = asyncio.create_task(self.driver.run(self._cluster.cluster_group))
         await asyncio.wait({membership, asyncio.create_task(self._stop.wait())}, return_when=asyncio.FIRST_COMPLETED)

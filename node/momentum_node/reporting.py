@@ -7,7 +7,15 @@ from momentum_node import __version__
 from momentum_node.clock import timestamp
 from momentum_node.duravip.plumbing import State
 from momentum_node.duravip.vip import Placement
-from momentum_node.status.report import ConfigurationReport, MemberReport, NodeIdentity, Report, VipReport
+from momentum_node.status.report import (
+    BusReport,
+    ConfigurationReport,
+    LinkReport,
+    MemberReport,
+    NodeIdentity,
+    Report,
+    VipReport,
+)
 
 if TYPE_CHECKING:
     from momentum_node.core import Core
@@ -42,6 +50,7 @@ class Reporting:
             state=self._state(),
             quorate=is_quorate,
             quorum=f"{have}/{of}",
+            bus=self._bus(),
             members=[
                 MemberReport(name=name, nodeId=node_id, mature=mature, draining=draining)
                 for name, node_id, mature, draining in (machine.members() if machine else ())
@@ -66,6 +75,28 @@ class Reporting:
     def _state(self) -> str:
         driver = self._core.driver
         return driver.state if driver.machine is None or driver.state == "DRAINING" else driver.machine.state
+
+    def _bus(self) -> BusReport:
+        watch = self._core.ring
+        names = {node.node_id: node.name for node in self._core.listed.nodes}
+        status = watch.status if watch else None
+        if watch is None or status is None:
+            return BusReport(ring=[], links=[], gathers=0, tokenLosses=0, problem=watch.problem if watch else None)
+        failure = "cannot send: a firewall, or the interface is gone" if status.send_failed else None
+        return BusReport(
+            ring=[names.get(node_id, str(node_id)) for node_id in sorted(status.members)],
+            links=[
+                LinkReport(
+                    node=names.get(link.node_id, str(link.node_id)),
+                    connected=link.is_connected,
+                    timesDown=link.times_down,
+                )
+                for link in status.links
+            ],
+            gathers=status.gathers,
+            tokenLosses=status.token_losses,
+            problem=watch.problem or failure,
+        )
 
     def _vip(self, placement: Placement) -> VipReport:
         text = str(placement.address)

@@ -14,13 +14,47 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from momentum_node.config.corosync import AUTHKEY_MIN_BYTES
+import pytest
+
+from momentum_node.config.corosync import AUTHKEY_MIN_BYTES, RingNode, render
+from tests.support.lab import Host, Lab, why_no_lab
 
 START_S = 10.0
+
+
+@dataclass(frozen=True)
+class Ring:
+    """Daemons on one wire, by node id; all are one ring when this is handed out."""
+
+    lab: Lab
+    hosts: Mapping[int, Host]
+    daemons: dict[int, "Corosync"]
+
+
+@contextmanager
+def corosync_ring(directory: Path, names: Mapping[int, str], profile: str = "Fast") -> Iterator[Ring]:
+    """A ring of hosts in a lab of its own. Skips the test where there cannot be one."""
+    if (reason := why_no_lab() or why_no_corosync()) is not None:
+        pytest.skip(reason)
+    key = authkey(directory / "authkey")
+    with Lab() as lab, ExitStack() as stack:
+        hosts = {number: lab.add(name, number) for number, name in names.items()}
+        nodes = [RingNode(host.name, number, host.address) for number, host in hosts.items()]
+        daemons = {}
+        for number, host in hosts.items():
+            home = directory / host.name
+            conf = render("ring", nodes, profile, keyfile=str(key), state_dir=str(home / "state"))
+            daemons[number] = stack.enter_context(Corosync(host.namespace, home, conf))
+        for daemon in daemons.values():
+            daemon.wait_for_ring(len(daemons))
+        yield Ring(lab, hosts, daemons)
 
 
 def program() -> str | None:

@@ -3,57 +3,28 @@
 import statistics
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from momentum_node.bus.contract import Lost, Member
 from momentum_node.bus.sendqueue import MAX_MESSAGES
-from momentum_node.config.corosync import RingNode, render
 from momentum_node.errors import BusError
 from tests.support.busstage import BYSTANDER, CorosyncStage, EmbeddedStage, MemoryStage, Party, Stage
-from tests.support.corosync import Corosync, authkey, why_no_corosync
-from tests.support.lab import Lab, why_no_lab
+from tests.support.corosync import Ring, corosync_ring
 
 NODES = {1: "n1", 2: "n2", BYSTANDER: "n3"}
-
-
-@dataclass
-class Ring:
-    """Three daemons on one wire."""
-
-    lab: Lab
-    daemons: dict[int, Corosync]
-
-    def stage(self) -> CorosyncStage:
-        return CorosyncStage(self.daemons, {number: self.lab.hosts[name].namespace for number, name in NODES.items()})
 
 
 @pytest.fixture(scope="module")
 def ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ring]:
     """Real Corosync, profile Fast."""
-    if (reason := why_no_lab() or why_no_corosync()) is not None:
-        pytest.skip(reason)
-    directory = tmp_path_factory.mktemp("ring")
-    key = authkey(directory / "authkey")
-    with Lab() as lab:
-        hosts = {number: lab.add(name, number) for number, name in NODES.items()}
-        nodes = [RingNode(host.name, number, host.address) for number, host in hosts.items()]
-        daemons = {}
-        for number, host in hosts.items():
-            home = directory / host.name
-            conf = render("contract", nodes, "Fast", keyfile=str(key), state_dir=str(home / "state"))
-            daemons[number] = Corosync(host.namespace, home, conf)
-        try:
-            for daemon in daemons.values():
-                daemon.start()
-            for daemon in daemons.values():
-                daemon.wait_for_ring(len(daemons))
-            yield Ring(lab, daemons)
-        finally:
-            for daemon in daemons.values():
-                daemon.kill()
+    with corosync_ring(tmp_path_factory.mktemp("ring"), NODES) as ring:
+        yield ring
+
+
+def stage_on(ring: Ring) -> CorosyncStage:
+    return CorosyncStage(ring.daemons, {number: host.namespace for number, host in ring.hosts.items()})
 
 
 @pytest.fixture(params=["memory", "embedded", pytest.param("corosync", marks=pytest.mark.netns)])
@@ -66,7 +37,7 @@ async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         made = EmbeddedStage(tmp_path)
         await made.prepare()
     else:
-        made = request.getfixturevalue("ring").stage()
+        made = stage_on(request.getfixturevalue("ring"))
     yield made
     await made.close()
 
@@ -225,7 +196,7 @@ async def test_one_process_is_in_an_embedded_group_once(tmp_path: Path) -> None:
 
 @pytest.fixture
 async def rings_stage(ring: Ring) -> AsyncIterator[CorosyncStage]:
-    stage = ring.stage()
+    stage = stage_on(ring)
     yield stage
     await stage.close()
 
@@ -267,7 +238,7 @@ async def test_a_frozen_corosync_does_not_hold_up_the_loop(rings_stage: Corosync
 
 @pytest.mark.netns
 async def test_a_cut_node_is_missed_by_the_others_and_misses_them(ring: Ring, group: str) -> None:
-    stage = ring.stage()
+    stage = stage_on(ring)
     parties = [await stage.enter(number, group) for number in NODES]
     one, _, cut_off = parties
     whole = frozenset(NODES)

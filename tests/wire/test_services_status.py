@@ -37,6 +37,7 @@ def report(revision: int, state: str = "RUN", *, accepting: bool = True) -> Repo
         "state": state,
         "quorate": True,
         "quorum": "3/3",
+        "bus": {"ring": [], "links": [], "gathers": 0, "tokenLosses": 0, "problem": None},
         "members": [],
         "vips": [],
         "configuration": {"digest": "d", "running": "d", "errors": []},

@@ -8,13 +8,11 @@ when the daemon is frozen: the loop never waits for it. Nothing is decided here;
 """
 
 import asyncio
-import contextlib
 import os
 import threading
 from collections.abc import Callable
-from functools import partial
-from typing import TypeVar
 
+from momentum_node.bus.blocking import in_thread
 from momentum_node.bus.callbacks import Callback as CpgCallback
 from momentum_node.bus.contract import BusEvent, Delivered, Lost, Member
 from momentum_node.bus.libcpg import Cpg, CpgError, Status
@@ -29,8 +27,6 @@ EXIST_PATIENCE_S = 1.0
 RETRY_S = 0.01
 DISPATCH_LIMIT = 64
 """Callbacks handled in one go, so that a flood of messages does not starve the rest of the loop."""
-
-_T = TypeVar("_T")
 
 
 class CorosyncBus:
@@ -60,7 +56,7 @@ class CorosyncBus:
         """As `Bus.connect`; gives up after `CALL_TIMEOUT_S`."""
         if self._local is not None:
             raise BusError("a bus object connects once: make a new one")
-        cpg = await _in_thread("connecting", Cpg, CALL_TIMEOUT_S, abandon=_finalize)
+        cpg = await in_thread("connecting", Cpg, CALL_TIMEOUT_S, abandon=_finalize)
         try:
             await self._check_node_id(cpg)
             await _join(cpg, group)
@@ -74,7 +70,7 @@ class CorosyncBus:
         asyncio.get_running_loop().add_reader(self._fd, self._dispatch)
 
     async def _check_node_id(self, cpg: Cpg) -> None:
-        found = await _in_thread("cpg_local_get", cpg.local_node_id, CALL_TIMEOUT_S)
+        found = await in_thread("cpg_local_get", cpg.local_node_id, CALL_TIMEOUT_S)
         if found != self._node_id:
             raise BusError(f"Corosync here runs with node id {found}, the node list says {self._node_id}: reload it")
 
@@ -96,7 +92,7 @@ class CorosyncBus:
             self._drained.set()
         try:
             await asyncio.wait_for(self._drained.wait(), LEAVE_TIMEOUT_S)
-            await _in_thread("cpg_leave", lambda: cpg.leave(self._group), LEAVE_TIMEOUT_S)
+            await in_thread("cpg_leave", lambda: cpg.leave(self._group), LEAVE_TIMEOUT_S)
         except (TimeoutError, BusError):
             pass  # closing the handle below ends the membership as well, as PROCDOWN
         finally:
@@ -168,46 +164,11 @@ async def _join(cpg: Cpg, group: str) -> None:
     patience: dict[int, float] = {Status.TRY_AGAIN: CALL_TIMEOUT_S, Status.EXIST: EXIST_PATIENCE_S}
     while True:
         try:
-            return await _in_thread("cpg_join", lambda: cpg.join(group), CALL_TIMEOUT_S)
+            return await in_thread("cpg_join", lambda: cpg.join(group), CALL_TIMEOUT_S)
         except CpgError as error:
             if loop.time() - started >= patience.get(error.code, 0.0):
                 raise
         await asyncio.sleep(RETRY_S)
-
-
-async def _in_thread(
-    what: str, call: Callable[[], _T], timeout_s: float, *, abandon: Callable[[_T], None] | None = None
-) -> _T:
-    """Run a call that may block for ever. A daemon thread: one that never ends must not keep the process alive.
-
-    `abandon` is given a result that nobody waits for any more.
-    """
-    loop = asyncio.get_running_loop()
-    result: asyncio.Future[_T] = loop.create_future()
-
-    def succeed(value: _T) -> None:
-        if not result.done():
-            result.set_result(value)
-        elif abandon is not None:
-            abandon(value)
-
-    def fail(error: BusError) -> None:
-        if not result.done():
-            result.set_exception(error)
-
-    def run() -> None:
-        try:
-            outcome = partial(succeed, call())
-        except BusError as error:
-            outcome = partial(fail, error)
-        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: the process ends
-            loop.call_soon_threadsafe(outcome)
-
-    threading.Thread(target=run, name=what, daemon=True).start()
-    try:
-        return await asyncio.wait_for(result, timeout_s)
-    except TimeoutError:
-        raise BusError(f"{what}: Corosync does not answer within {timeout_s:g} s (frozen, or still forming)") from None
 
 
 def _finalize(cpg: Cpg) -> None:

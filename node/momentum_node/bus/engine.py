@@ -10,6 +10,11 @@ from momentum_node.bus.embedded import EmbeddedBus, check_path
 from momentum_node.errors import BusError
 
 
+def is_corosync(spec: str) -> bool:
+    """Whether the spec names the Corosync of this host."""
+    return spec == "cpg:"
+
+
 def open_bus(spec: str, node_id: int) -> Bus:
     """A new, unconnected bus object for the node `node_id`. Raises `BusError` for a spec that names no engine."""
     kind, _, rest = spec.partition(":")

@@ -5,7 +5,7 @@ Gauges and counters of one report: nothing is kept between two scrapes, so a res
 
 from collections.abc import Sequence
 
-from momentum_node.status.report import Report
+from momentum_node.status.report import BusReport, Report
 
 
 def render(report: Report | None) -> str:
@@ -21,6 +21,7 @@ def render(report: Report | None) -> str:
             _family("momentum_node_state", "gauge", "State of the node on the bus.", states),
             _family("momentum_node_is_quorate", "gauge", "Whether addresses may be held.", [("", report["quorate"])]),
             _family("momentum_bus_members", "gauge", "Members of the view.", [("", len(report["members"]))]),
+            *_links(report["bus"]),
             _family("momentum_duravip_held", "gauge", "Addresses on this node's NICs.", [("", held)]),
             _family("momentum_mail_workers", "gauge", "Connected mail workers.", [("", mail["workers"])]),
             _family("momentum_mail_sessions", "gauge", "Open SMTP sessions.", [("", mail["sessions"])]),
@@ -30,6 +31,17 @@ def render(report: Report | None) -> str:
             _family("momentum_mail_failed_total", "counter", "Messages failed for good.", [("", mail["failed"])]),
         ]
     )
+
+
+def _links(bus: BusReport) -> list[str]:
+    up = [(f'{{peer="{link["node"]}"}}', float(link["connected"])) for link in bus["links"]]
+    down = [(f'{{peer="{link["node"]}"}}', float(link["timesDown"])) for link in bus["links"]]
+    return [
+        _family("momentum_bus_link_up", "gauge", "Whether this end of a bus link is connected.", up),
+        _family("momentum_bus_link_down_total", "counter", "How often it was down since Corosync started.", down),
+        _family("momentum_bus_gathers_total", "counter", "Rings formed anew.", [("", bus["gathers"])]),
+        _family("momentum_bus_token_losses_total", "counter", "Tokens lost.", [("", bus["tokenLosses"])]),
+    ]
 
 
 def _family(name: str, kind: str, meaning: str, samples: Sequence[tuple[str, float]]) -> str:

@@ -5,8 +5,10 @@ import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from pathlib import Path
 
+from momentum_node.status.diagnosis import diagnose, verdict
 from momentum_node.status.report import Report
 
 MAX_REPORT_BYTES = 16 << 20  # 10,240 addresses need about 2 MiB
@@ -33,13 +35,33 @@ async def follow(path: Path) -> AsyncIterator[Report | None]:
 
 def show(path: Path, as_json: bool) -> int:
     """Print the report of the node on this machine. Exit code 1 when no core answers."""
-    try:
-        report = asyncio.run(_first(path))
-    except OSError as error:
-        print(f"no node answers at {path}: {error.strerror}; is it running, and are you root?", file=sys.stderr)  # noqa: T201
+    report = _newest(path)
+    if report is None:
         return 1
     print(json.dumps(report, indent=2) if as_json else describe(report))  # noqa: T201
     return 0
+
+
+def examine(path: Path, as_json: bool) -> int:
+    """Print a verdict on the node of this machine and its reasons. Exit code 1 when something is not well."""
+    report = _newest(path)
+    if report is None:
+        return 1
+    findings = diagnose(report)
+    if as_json:
+        print(json.dumps({"verdict": verdict(findings), "findings": [asdict(finding) for finding in findings]}))  # noqa: T201
+    else:
+        print("\n".join([verdict(findings), *(f"  {finding.text}" for finding in findings)]))  # noqa: T201
+    return 1 if findings else 0
+
+
+def _newest(path: Path) -> Report | None:
+    """None, and a line on standard error, when nobody answers."""
+    try:
+        return asyncio.run(_first(path))
+    except OSError as error:
+        print(f"no node answers at {path}: {error.strerror}; is it running, and are you root?", file=sys.stderr)  # noqa: T201
+        return None
 
 
 async def _first(path: Path) -> Report:

@@ -54,6 +54,24 @@ class MailReport(TypedDict):
     failed: int
 
 
+class LinkReport(TypedDict):
+    """One link of the bus to another node, as this end sees it."""
+
+    node: str
+    connected: bool
+    timesDown: int
+
+
+class BusReport(TypedDict):
+    """What Corosync says of its ring; no links with the embedded engine. Nothing here moves while nothing happens."""
+
+    ring: list[str]  # names of the nodes on the ring
+    links: list[LinkReport]
+    gathers: int  # how often a ring was formed anew
+    tokenLosses: int
+    problem: str | None  # what hinders the ring, or why Corosync could not be asked
+
+
 class NodeIdentity(TypedDict):
     """Who reports."""
 
@@ -72,6 +90,7 @@ class Report(TypedDict):
     state: str  # BOOT CLEAN JOINING GATHER RUN DRAINING ISOLATED
     quorate: bool
     quorum: str  # "2/3": nodes on the ring of nodes in the list
+    bus: BusReport
     members: list[MemberReport]
     vips: list[VipReport]
     configuration: ConfigurationReport

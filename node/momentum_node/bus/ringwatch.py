@@ -1,0 +1,44 @@
+"""Asks Corosync once a second how its ring and its links are, beside the event loop: for reports, never for decisions.
+
+Latencies and traffic are left out: each change of the status makes a new report for everybody who waits for one.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from momentum_node.bus import libcmap
+from momentum_node.bus.blocking import in_thread
+from momentum_node.bus.libcmap import Map
+from momentum_node.bus.ring import PREFIXES, RUNTIME_PREFIX, RingStatus, ring_status
+from momentum_node.errors import BusError
+
+INTERVAL_S = 1.0
+TIMEOUT_S = 3.0
+
+
+class RingWatch:
+    """`status` is the newest answer, None before the first; `problem` says why there is no newer one."""
+
+    def __init__(self, node_id: int, on_change: Callable[[], None]) -> None:
+        self._node_id = node_id
+        self._on_change = on_change
+        self.status: RingStatus | None = None
+        self.problem: str | None = None
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            before = self.status, self.problem
+            try:
+                self.status, self.problem = await in_thread("reading cmap", self._read, TIMEOUT_S), None
+            except BusError as error:
+                self.problem = str(error)
+            if (self.status, self.problem) != before:
+                self._on_change()
+            await asyncio.sleep(INTERVAL_S)
+
+    def _read(self) -> RingStatus:
+        values = libcmap.read(Map.ICMAP, RUNTIME_PREFIX)
+        for prefix in PREFIXES:
+            values |= libcmap.read(Map.STATS, prefix)
+        return ring_status(values, self._node_id)
