@@ -1,0 +1,1 @@
+"""Connection limits and throttles of delivery: which apply, what is counted, who decides, and why."""
