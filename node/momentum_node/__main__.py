@@ -48,16 +48,18 @@ def _parser() -> argparse.ArgumentParser:
         if name == "worker":
             internal.add_argument("--index", type=int, required=True, help="number of the worker, from 0")
 
-    from momentum_node import config_command, spool_command  # noqa: PLC0415 - after the cheap ones, and cheap themselves
+    # After the cheap ones, and cheap themselves.
+    from momentum_node import config_command, replay_command, spool_command  # noqa: PLC0415
 
     config_command.add_arguments(commands)
     spool_command.add_arguments(commands)
+    replay_command.add_arguments(commands)
     return parser
 
 
 _RUN = """Without --role: starts supervisor and core, services and mail as children, and ends when they have ended.
 Environment: EC_NODE_NAME, EC_NODE_ADDR, MOMENTUM_CONFIG, MOMENTUM_NODES, MOMENTUM_RUN, MOMENTUM_TLS, MOMENTUM_BUS
-(cpg: or embedded:PATH), MOMENTUM_SPOOL."""
+(cpg: or embedded:PATH), MOMENTUM_SPOOL, MOMENTUM_FLIGHT."""
 
 
 def _version() -> str:

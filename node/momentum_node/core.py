@@ -24,6 +24,8 @@ from momentum_node.duravip.actuator import Actuator, VipPlan
 from momentum_node.duravip.driver import Driver
 from momentum_node.duravip.link import SupervisorEvent, SupervisorLink, connect_supervisor
 from momentum_node.duravip.machine import DuraVip
+from momentum_node.duravip.recorded import RecordedDuraVip
+from momentum_node.duravip.recorder import FlightRecorder
 from momentum_node.duravip.vip import Identity, Policy, definitions
 from momentum_node.errors import ConfigurationError, DriverError
 from momentum_node.plainlisteners import PlainListeners
@@ -59,7 +61,8 @@ class Core:
         self.myself = myself
         uids = frozenset({os.getuid()})
         self.workers = Workers(self.node_name, myself.node_id, uids | {settings.MAIL_UID}, self._usability_changed)
-        self.driver = Driver(self._bus, self._machine, self._changed)
+        self.recorder = FlightRecorder(own.flight, self.node_name)
+        self.driver = Driver(self._bus, self._machine, self._changed, self.recorder.note)
         self.actuator = Actuator(
             link,
             self.workers,
@@ -113,6 +116,7 @@ class Core:
         self.workers.close()
         self.board.close()
         self.link.close()
+        self.recorder.close()
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)
@@ -203,7 +207,8 @@ class Core:
         # A number for each machine, not for each process: after a lost bus it counts its messages from 1 again, and a
         # late one of the machine before must not pass as its own (S3, S4).
         identity = Identity(self.node_name, self.myself.address, secrets.randbits(64))
-        machine = DuraVip(identity, local, definitions(self.configuration.vips, self.node_name), self._policy())
+        declared = definitions(self.configuration.vips, self.node_name)
+        machine = RecordedDuraVip(self.recorder, identity, local, declared, self._policy())
         self._usable = None
         asyncio.get_running_loop().call_soon(self._usability_changed)
         return machine
@@ -227,6 +232,7 @@ class Core:
 
     def _on_supervisor(self, event: SupervisorEvent) -> None:
         log.logger().info("supervisor", said=event.kind, interface=event.interface, address=str(event.address or ""))
+        self.recorder.note(f"the supervisor says {event.kind} {event.interface} {event.address or ''} {event.detail}")
         self.actuator.on_event(event)
         match event.kind:
             case "isolated":

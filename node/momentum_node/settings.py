@@ -25,6 +25,7 @@ class Settings:
     run: Path
     tls: Path
     bus: str
+    flight: Path
 
     @property
     def worker_socket(self) -> Path:
@@ -47,6 +48,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         run=Path(environ.get("MOMENTUM_RUN", "/run/momentum/node")),
         tls=Path(environ.get("MOMENTUM_TLS", "/etc/momentum/tls")),
         bus=environ.get("MOMENTUM_BUS", "cpg:"),
+        flight=Path(environ.get("MOMENTUM_FLIGHT", "/var/lib/momentum/flight")),
     )
 
 

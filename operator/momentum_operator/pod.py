@@ -4,7 +4,7 @@
 | --------- | ----------- | ----------------------------------- | ------------------------------------- |
 | prepare   | 0:10025     | CHOWN FOWNER                        | owner and mode of the host folders    |
 | bus       | 0:0         | SYS_NICE IPC_LOCK                   | Corosync's state, libqb's sockets     |
-| node      | 0:0         | NET_ADMIN NET_RAW NET_BIND_SERVICE  | addresses, sockets of the pod         |
+| node      | 0:0         | NET_ADMIN NET_RAW NET_BIND_SERVICE  | addresses, sockets of the pod, flight |
 | services  | 10026:10025 | none                                | logs                                  |
 | mail      | 10025:10025 | none                                | spool, logs                           |
 """
@@ -25,7 +25,7 @@ DRAIN_SECONDS = 30 + 60 + 15
 """Addresses handed over, queues drained, a reserve."""
 
 _SHARED = "/run/momentum/node"
-_SPOOL, _LOG = "/var/spool/ecelerity", "/var/log/ecelerity"
+_SPOOL, _LOG, _FLIGHT = "/var/spool/ecelerity", "/var/log/ecelerity", "/var/lib/momentum/flight"
 _ALIVE = f'[ "$(( $(date +%s) - $(stat -c %Y {_SHARED}/alive) ))" -lt 10 ]'
 _PREPARE = (
     f"set -e; for folder in {_SPOOL} {_LOG}; do chown 0:{MAIL_GID} $folder; chmod 2770 $folder; done; "
@@ -100,7 +100,7 @@ def _bus(settings: Settings) -> Json:
 
 
 def _node(settings: Settings) -> Json:
-    mounts = {"libqb": "/tmp", "shared": _SHARED, "corosync": "/run/momentum/corosync"}  # noqa: S108
+    mounts = {"libqb": "/tmp", "shared": _SHARED, "corosync": "/run/momentum/corosync", "flight": _FLIGHT}  # noqa: S108
     container = _container("node", settings, ["momentum-node", "run", "--role", "node"], mounts)
     container["securityContext"] = _security(0, 0, ("NET_ADMIN", "NET_BIND_SERVICE", "NET_RAW"))
     container["livenessProbe"] = {
@@ -196,4 +196,5 @@ def _volumes(namespace: str, cluster: str, settings: Settings) -> list[Json]:
         host("corosync", settings.run_path_root, "corosync"),
         host("spool", settings.host_path_root, "spool"),
         host("log", settings.host_path_root, "log"),
+        host("flight", settings.host_path_root, "flight"),
     ]

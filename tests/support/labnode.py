@@ -72,6 +72,7 @@ class LabNode:
             "MOMENTUM_TLS": str(self.etc),
             "MOMENTUM_BUS": "cpg:" if self.engine == "corosync" else f"embedded:{self.engine}",
             "MOMENTUM_SPOOL": str(self.directory / "spool"),
+            "MOMENTUM_FLIGHT": str(self.directory / "flight"),
         }
 
     def start(self) -> None:

@@ -33,10 +33,12 @@ class Driver:
         open_bus: Callable[[], Bus],
         make_machine: Callable[[Member], DuraVip],
         on_change: Callable[[], None],
+        note: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._open_bus = open_bus
         self._make_machine = make_machine
         self._on_change = on_change
+        self._note = note  # for the flight recorder: what the machine is not told
         self._bus: Bus | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._over: asyncio.Future[str] | None = None
@@ -54,6 +56,7 @@ class Driver:
             if self._stopping:
                 return
             logger().error("isolated: every address is given up", reason=reason)
+            self._note(f"isolated, every address is given up: {reason}")
             self._enter("ISOLATED")
             await self._flush()
             await asyncio.sleep(RECONNECT_S)
