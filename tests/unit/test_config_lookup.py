@@ -5,7 +5,8 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
-from momentum_node.config.lookup import OutboundLookup, first_set
+from momentum_node.config.lookup import first_set
+from momentum_node.config.lookup_outbound import OutboundLookup
 from momentum_node.config.model import Address, InboundOptions
 from tests.support.configuration import loaded
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from momentum_node.config import endpoints, schema
-from momentum_node.config.lookup import InboundLookup, Matching, OutboundLookup, Settings, first_set
+from momentum_node.config.lookup import Settings, first_set
+from momentum_node.config.lookup_inbound import InboundLookup
+from momentum_node.config.lookup_outbound import Matching, OutboundLookup
 from momentum_node.config.paths import Path, PathFault, Step, before_option, no_option, path_text
 from momentum_node.config.printer import assignment
 from momentum_node.config.source import NOWHERE

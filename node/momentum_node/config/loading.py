@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from momentum_node.config import dialects
 from momentum_node.config.files import FileReader, Files
-from momentum_node.config.lookup import InboundLookup, OutboundLookup
+from momentum_node.config.lookup_inbound import InboundLookup
+from momentum_node.config.lookup_outbound import OutboundLookup
 from momentum_node.config.lowering import lower
 from momentum_node.config.merge import Builder
 from momentum_node.config.messages import ConfigurationInvalid, Message

@@ -4,7 +4,7 @@ A tree read from text carries places and decoded values; a program may build one
 and print it. Two trees are equal when they say the same; places and quoting do not count.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, Union
 
@@ -42,9 +42,12 @@ class Scope:
     at: int = NOWHERE
     instance_at: int = NOWHERE
     settings: dict[str, Setting] = field(default_factory=dict)  # by lower-cased name
-    children: dict[tuple[str, str], "Scope"] = field(default_factory=dict)  # by lower-cased name, key of the instance
+    # by lower-cased name and key of the instance
+    children: MutableMapping[tuple[str, str], "Scope"] = field(default_factory=dict)
     acl: list[AclRule] = field(default_factory=list)  # of a Listen: 2.x rules that no set of Peers can say
     matched: object = None  # the Endpoint of a Listen, the network of a Peer or Topology, when it was read from text
+    index: object = None  # of a compiled tree: what look-ups have to know of the children (indexing.py),
+    groups: Mapping[str, str] | None = None  # and of all bindings
     from_array: bool = False  # a Listen of a 2.x listener list: replaced when the list is assigned again
 
     def set(self, name: str, value: Plain) -> "Scope":
