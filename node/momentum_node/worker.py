@@ -19,6 +19,7 @@ import uvloop
 
 from momentum_node import __version__, clock, generation, log, settings
 from momentum_node import worker_link as wire
+from momentum_node.config.changes import session_ends
 from momentum_node.config.model import Address, Listener, Place
 from momentum_node.core_link import CoreLink
 from momentum_node.errors import ConfigurationError, MomentumError, SpoolError
@@ -26,7 +27,7 @@ from momentum_node.privileges import drop_capabilities
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.events import Client
 from momentum_node.smtp.inbound import Inbound
-from momentum_node.smtp.reply import Reply
+from momentum_node.smtp.reply import Reply, reply
 from momentum_node.smtp.resolver import Resolver
 from momentum_node.smtp.trace import date_text
 from momentum_node.spool.assignment import Assignment
@@ -52,24 +53,27 @@ class Worker:
         self.index = index
         self.product = f"momentum-cluster {__version__}"
         self.sessions: set[Inbound] = set()
+        self.generation = 0
         self.bodies: Executor = ThreadPoolExecutor(4, "bodies")
         self._settings = own
         self._lookup = lookup
         self._workers = workers
-        self._assignment = Assignment(lookup.node.bindings)
-        self._hostname = lookup.node.hostname or socket.gethostname()
         self._base = Path(os.environ.get("MOMENTUM_SPOOL") or lookup.node.spool_base)
         self._stores: dict[int, Store] = {}
-        self._delivery = Delivery(self._stores, Resolver(), self._hostname)
+        self._delivery = Delivery(self._stores, Resolver())
         self._link = CoreLink(own.worker_socket, index, self._on_frame, self._core_lost)
         self._servers: dict[tuple[str, int], asyncio.Server] = {}
         self._per_listener: Counter[tuple[str, int]] = Counter()
         self._departures: dict[str, asyncio.Task[None]] = {}
+        self._early: dict[tuple[str, int], socket.socket] = {}  # of a generation that is being read
+        self._reloading: asyncio.Task[None] | None = None
+        self._is_outdated = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._received = 0
         self._is_stopping = False
         self._opened = asyncio.Event()
         self.store = self._make_store(index)
+        self._use(lookup)
 
     # -- life
 
@@ -78,7 +82,7 @@ class Worker:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        self._delivery.configure(self._lookup)
+        self._delivery.configure(self._lookup, self._hostname)
         link = asyncio.create_task(self._link.run())
         beat, tick, alive = (asyncio.create_task(work) for work in (self._beat(), self._tick(), self._alive()))
         ends = asyncio.create_task(stop.wait())
@@ -133,10 +137,11 @@ class Worker:
             await asyncio.sleep(ALIVE_S)
         await asyncio.Event().wait()
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+    def _spawn(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     # -- the spool
 
@@ -174,25 +179,28 @@ class Worker:
 
     # -- what reception asks
 
+    def outdated(self, inbound: Inbound, admitted: Client) -> Reply | None:
+        """See `Reception`."""
+        listener = self._listeners.get(inbound.listener)
+        now = None if listener is None else self._lookup.inbound(listener, inbound.client)
+        named = admitted.options.banner_hostname or self._hostname
+        if session_ends(admitted.options, listener, now) or named != admitted.hostname:
+            return reply(421, "", " ".join(self._lookup.node.reconfig_message.split()))
+        return None
+
     def admit(self, inbound: Inbound) -> Client | Reply:
         """See `Reception`."""
         if self._is_stopping:
             return say.SHUTTING_DOWN
         if str(inbound.local) in self._departures:
             return say.ADDRESS_MOVES
-        options = self._lookup.inbound(self._listener(inbound.listener), inbound.client)
+        listener = self._listeners.get(inbound.listener) or _unknown(inbound.listener)
+        options = self._lookup.inbound(listener, inbound.client)
         if 0 < options.listener_sessions <= self._per_listener[inbound.listener]:
             return say.CONCURRENCY_LIMIT
         self._per_listener[inbound.listener] += 1
         hostname = options.banner_hostname or self._hostname
         return Client(inbound.client, options, hostname, f"{self.product}; {date_text(clock.wall())}")
-
-    def _listener(self, key: tuple[str, int]) -> Listener:
-        address = ip_address(key[0]) if key[0] else None
-        for listener in self._lookup.node.listeners:
-            if listener.address == address and listener.port == key[1]:
-                return listener
-        return Listener(address, key[1], DEFAULT_BACKLOG, True, False, None, Place("", 1, 1))
 
     def binding_for(self, sender_domain: str, local: Address) -> str:
         """See `Reception`."""
@@ -227,7 +235,7 @@ class Worker:
             case wire.AddressLost(address, grace_s):
                 self._lost(address, grace_s)
             case wire.Reload():
-                await self._reload()
+                self._reload()
 
     async def _listen(self, frame: wire.Listen, descriptor: int | None) -> None:
         if descriptor is None:
@@ -237,19 +245,27 @@ class Worker:
         self._unlisten(key)
         if self._is_stopping:
             sock.close()
-            return
+        elif self._reloading is not None and key not in self._listeners:
+            self._early[key] = sock  # its options come with the generation that is being read
+        else:
+            await self._serve(key, sock)
+
+    async def _serve(self, key: tuple[str, int], sock: socket.socket) -> None:
         sock.setblocking(False)
         loop = asyncio.get_running_loop()
-        backlog = self._listener(key).backlog
+        backlog = (self._listeners.get(key) or _unknown(key)).backlog
         self._servers[key] = await loop.create_server(lambda: Inbound(self, key), sock=sock, backlog=backlog)
 
     def _unlisten(self, key: tuple[str, int]) -> None:
         server = self._servers.pop(key, None)
         if server is not None:
             server.close()
+        early = self._early.pop(key, None)
+        if early is not None:
+            early.close()
 
     def _close_servers(self) -> None:
-        for key in list(self._servers):
+        for key in [*self._servers, *self._early]:
             self._unlisten(key)
 
     def _gained(self, address: str) -> None:
@@ -290,14 +306,42 @@ class Worker:
         self._delivery.forget_addresses()
         self._close_servers()
 
-    async def _reload(self) -> None:
-        try:
-            self._lookup = await asyncio.to_thread(generation.read, self._settings)
-        except MomentumError as error:
-            log.logger().error("the new configuration cannot be read; the old one stays", reason=str(error))
-            return
-        self._assignment = Assignment(self._lookup.node.bindings)
-        self._delivery.configure(self._lookup)
+    # -- generations
+
+    def _reload(self) -> None:
+        """Read the new generation beside everything else, and again when the file changed meanwhile."""
+        self._is_outdated = True
+        if self._reloading is None:
+            self._reloading = self._spawn(self._read_generations())
+
+    async def _read_generations(self) -> None:
+        while self._is_outdated:
+            self._is_outdated = False
+            try:
+                lookup = await asyncio.to_thread(generation.read, self._settings)
+            except MomentumError as error:
+                log.logger().error("the new configuration cannot be read; the old one stays", reason=str(error))
+            else:
+                self._apply(lookup)
+            while self._early:
+                await self._serve(*self._early.popitem())
+        self._reloading = None
+
+    def _apply(self, lookup: Lookup) -> None:
+        """Run on this generation from now on. Sessions look at it when their client says something."""
+        self.generation += 1
+        self._use(lookup)
+        self._delivery.configure(lookup, self._hostname)
+        for store in (self.store, *self._stores.values()):
+            store.set_sync(lookup.node.force_fsync)
+
+    def _use(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self._assignment = Assignment(lookup.node.bindings)
+        self._hostname = lookup.node.hostname or socket.gethostname()
+        self._listeners = {
+            ("" if one.address is None else str(one.address), one.port): one for one in lookup.node.listeners
+        }
 
     @staticmethod
     async def _until(is_done: Callable[[], bool], limit_s: float) -> None:
@@ -305,6 +349,12 @@ class Worker:
         deadline = clock.monotonic() + limit_s
         while not is_done() and clock.monotonic() < deadline:  # noqa: ASYNC110 - a few times an hour at most
             await asyncio.sleep(0.01)
+
+
+def _unknown(key: tuple[str, int]) -> Listener:
+    """What a socket has that no stanza names: the core was told of it and we were not."""
+    address = ip_address(key[0]) if key[0] else None
+    return Listener(address, key[1], DEFAULT_BACKLOG, True, False, None, Place("", 1, 1))
 
 
 def _unreadable(found: Unreadable) -> None:

@@ -123,6 +123,9 @@ class Vip:
     bindings: tuple[str, ...]  # sorted
     preference: str | None
     topology: TopologyEntry | None  # None: unusable on this node (warning X005)
+    follow: Address | None = None  # of the binding whose owner should have it too
+    apart: str | None = None  # addresses of one such group should be on different nodes
+    candidates: str | None = None  # names of the nodes that may have it; None = all that declare it
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,9 @@ class Cluster:
     duravip_probe: bool = True
     duravip_addr_lifetime_s: float | None = None  # None = 2, or 10 above 512 held addresses; 0 = for ever
     duravip_release_grace_s: float = 5.0
+    view_balance_interval_s: float = 10.0
+    duravip_balance_set_size: int = 1
+    duravip_self_drop_s: float = 10.0
     if_check_interval_s: float = 30.0
     if_down_limit: int = 4
     heartbeat_start_delay_s: float = 15.0
@@ -171,4 +177,5 @@ class NodeConfiguration:
     force_fsync: bool = True
     mail_workers: int | None = None  # Mail_Workers; None = CPUs, at most 16
     delayed_queue_scan_interval_s: float = 15.0
+    reconfig_message: str = "4.3.2 Reconfiguration in progress"  # Reconfig_Message, behind 421
     notices: tuple[str, ...] = field(default=())  # accepted and not built: named once at start

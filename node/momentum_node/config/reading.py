@@ -39,7 +39,7 @@ _DURAVIP = {"enable_duravip", "duravip_preference"}
 _BUILT = {
     "": {*_GLOBAL, *lookup.INBOUND, *lookup.OUTBOUND, lookup.MAX_RETRIES, "bind_address"},
     "security": {"user", "group"},
-    "esmtp_listener": {*lookup.INBOUND, "pathway", "listen_backlog", "enable"},
+    "esmtp_listener": {*lookup.INBOUND, "pathway", "listen_backlog", "enable", "reconfig_message"},
     "listen": {*lookup.INBOUND, *_DURAVIP, "pathway", "listen_backlog", "enable"},
     "peer": {*lookup.INBOUND, "pathway"},
     "pathway": set(lookup.INBOUND),
@@ -78,7 +78,7 @@ def read(tree: Scope, digest: str, report: Report) -> NodeConfiguration | None:
         vips=addresses.vips(services, topologies),
         cluster=_cluster(tree, topologies),
         notices=tuple(report.notices),
-        **{"hostname": None, **_given(tree, _GLOBAL)},
+        **{"hostname": None, **_given(tree, _GLOBAL), **_given(common, {"reconfig_message": "reconfig_message"})},
     )
 
 

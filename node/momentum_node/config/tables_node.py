@@ -110,10 +110,10 @@ CUSTOM_STAGE = """
 """
 
 CLUSTER = """
-nodename | string | - | C | P0 M3 | name of this node
+nodename | string | - | C | P0 M3 restart | name of this node
 nodeaddr | addr | - | C | P0 M3 | address of this node
 mbus_daemon | string | 4803 | C | P0 M2 | where the group bus listens; deprecated
-cluster_group | string | ec_cluster | C | P0 M3 | group that agrees on the ownership of addresses
+cluster_group | string | ec_cluster | C | P0 M3 restart | group that agrees on the ownership of addresses
 control_group | string | ec_console | C | P0 M3 | group of console commands
 logs | dict | - | C | P0 M3 | log streams offered to the collector
 dml | dict | - | C | P0 M2 | statistics of the 2.x web interface; ignored

@@ -36,6 +36,11 @@ class Reception(Protocol):
     bodies: Executor
     product: str
     sessions: "set[Inbound]"
+    generation: int  # grows with each configuration that is put into force
+
+    def outdated(self, inbound: "Inbound", admitted: Client) -> Reply | None:
+        """What to tell a client whose session began under an earlier generation; None: it may go on."""
+        ...
 
     def admit(self, inbound: "Inbound") -> Client | Reply:
         """Who this client is and what it may do, or the refusal to send instead of a greeting."""
@@ -81,6 +86,7 @@ class Inbound(asyncio.Protocol):
         self._session: Session | None = None
         self._options = InboundOptions()
         self._hostname = ""
+        self._generation = 0
 
     # -- asyncio's side
 
@@ -99,6 +105,7 @@ class Inbound(asyncio.Protocol):
             transport.close()
             return
         self._reception.sessions.add(self)
+        self._admitted, self._generation = admitted, self._reception.generation
         self._options, self._hostname = admitted.options, admitted.hostname
         self._session = Session(admitted)
         self._heard = self._loop.time()
@@ -111,6 +118,8 @@ class Inbound(asyncio.Protocol):
         if session is None:
             return
         self._heard = self._loop.time()
+        if self._generation != self._reception.generation:
+            self._compare(session)
         self._perform(session.receive(data))
         self._command_since = (self._command_since or self._heard) if session.is_mid_command else None
         self._pause("commit", session.buffered > BUFFER_BYTES)
@@ -144,6 +153,11 @@ class Inbound(asyncio.Protocol):
         """Close now, whatever is under way; what was acknowledged is safe, and nothing else is promised."""
         if self._session is not None:
             self._perform(self._session.abort(answer))
+
+    def _compare(self, session: Session) -> None:
+        """After a reload, when the client says something: thousands of silent ones cost nothing meanwhile."""
+        self._generation = self._reception.generation
+        session.outdated = self._reception.outdated(self, self._admitted)
 
     # -- doing what the session says
 
@@ -264,6 +278,8 @@ class Inbound(asyncio.Protocol):
         if self._session is None:
             return
         self._heard = self._loop.time()
+        if self._generation != self._reception.generation:
+            self._compare(self._session)
         self._perform(self._session.finish(answer))
         if self._session is not None:
             self._pause("commit", self._session.buffered > BUFFER_BYTES)

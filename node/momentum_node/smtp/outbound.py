@@ -49,7 +49,8 @@ class Connection(asyncio.Protocol):
         self.target = target
         self.delivered = 0
         self._owner = owner
-        self._options = options
+        self.options = options
+        """The owner may replace them between two letters: time-outs are looked up anew for each."""
         self._client = Client(ehlo_name)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -73,7 +74,7 @@ class Connection(asyncio.Protocol):
         target = self.target
         sock = source_socket(source, target)
         try:
-            async with asyncio.timeout(self._options.connect_timeout_s):
+            async with asyncio.timeout(self.options.connect_timeout_s):
                 await self._loop.sock_connect(sock, (target.address, target.port))
         except BaseException as error:
             sock.close()
@@ -149,7 +150,7 @@ class Connection(asyncio.Protocol):
     # -- time
 
     def _limit_s(self) -> float:
-        options = self._options
+        options = self.options
         limits = {
             Stage.IDLE: options.idle_timeout_s,
             Stage.MAIL: options.mailfrom_timeout_s,

@@ -41,6 +41,8 @@ class Session:
         self._chunk_last = False
         self._message: Arriving | None = None
         self._closing: Reply | None = None
+        self.outdated: Reply | None = None
+        """Said to the next MAIL FROM or RSET, and the end: its options are not those of new sessions any more."""
         self.state = State.GREETED
         self.helo = ""
         self.is_extended = False
@@ -243,6 +245,8 @@ class Session:
         if self.state not in {State.READY, State.GREETED}:
             self._say(say.OUT_OF_ORDER)
             return
+        if self._ends_outdated():
+            return
         path = split_path(argument[5:].lstrip(" ")) if argument[:5].upper() == "FROM:" else None
         if path is None:
             self._say(say.SYNTAX_ERROR)
@@ -309,6 +313,8 @@ class Session:
         if argument:
             self._say(say.SYNTAX_ERROR)
             return
+        if self._ends_outdated():
+            return
         if self._message is not None and self._message.check.size:
             self._events.append(Dropped())
         if self.state is not State.GREETED:
@@ -337,6 +343,13 @@ class Session:
             return
         self._say(say.TOO_MANY_ERRORS)
         self._close()
+
+    def _ends_outdated(self) -> bool:
+        if self.outdated is None:
+            return False
+        self._say(self.outdated)
+        self._close()
+        return True
 
     def _reset(self) -> None:
         self._message = None

@@ -6,7 +6,6 @@ Messages come back from a connection with one reply each; what it means for them
 import asyncio
 from collections import defaultdict
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from momentum_node import clock
@@ -19,9 +18,10 @@ from momentum_node.smtp.reply import Reply, reply
 from momentum_node.smtp.resolver import Resolver
 from momentum_node.smtp.routes import NoRoute, Target, choose
 from momentum_node.spool.assignment import Assignment
+from momentum_node.spool.line import Hand, Line, Way
 from momentum_node.spool.lookup import Lookup
 from momentum_node.spool.message import Message
-from momentum_node.spool.schedule import Key, Queue, Schedule, connection_goal
+from momentum_node.spool.schedule import Key, Queue, Schedule
 from momentum_node.spool.settling import Settling
 from momentum_node.spool.store import Store
 
@@ -29,49 +29,29 @@ TICK_S: Final = 0.5
 MAX_RECIPIENTS_PER_BATCH: Final = 100
 SOURCE_REST_S: Final = 5.0  # after EADDRNOTAVAIL, before the next look
 CONNECT_TIMEOUT_TO_DELAY_S: Final = 900.0
-CONNECTS_AT_ONCE: Final = 4  # new connections of one queue in one go
+ADOPT_STEP_S: Final = 0.005
+ADOPT_MESSAGES: Final = 500  # moved to another binding in one step
 NO_CONNECTION: Final = reply(451, "4.4.1", "[internal] No valid hosts (unable to make any connections)")
 ADDRESS_LOST: Final = reply(451, "4.3.2", "[internal] the source address moved to another node")
 STOPPING: Final = reply(451, "4.3.2", "[internal] this server is shutting down")
 
 
-@dataclass(slots=True, eq=False)
-class _Line:
-    """A queue's connections."""
-
-    queue: Queue
-    options: OutboundOptions
-    source: Address | None
-    idle: list[Connection] = field(default_factory=list)
-    rest_until: float = 0.0  # wall clock
-    failing_since: float | None = None
-    opening: set["asyncio.Task[None]"] = field(default_factory=set)
-
-
-@dataclass(slots=True, eq=False)
-class _Hand:
-    """What a connection is busy with."""
-
-    line: _Line
-    messages: list[Message] = field(default_factory=list)
-    is_free: bool = False  # ready for a letter
-
-
 class Delivery:
     """All outbound mail of one worker."""
 
-    def __init__(self, stores: Mapping[int, Store], resolver: Resolver, hostname: str) -> None:
+    def __init__(self, stores: Mapping[int, Store], resolver: Resolver) -> None:
         self.schedule = Schedule()
         self.is_open = False  # the core is there and nothing stops us: new connections may be made
         self._stores = stores
-        self._settling = Settling(stores, self.schedule, hostname, self.add)
+        self._settling = Settling(stores, self.schedule, self.add)
         self._resolver = resolver
-        self._hostname = hostname
+        self._hostname = ""
+        self._adopting: asyncio.Task[None] | None = None
         self._lookup: Lookup | None = None
         self._assignment = Assignment({})
         self._held: set[Address] = set()  # DuraVIPs that are on this node
-        self._lines: dict[Key, _Line] = {}
-        self._hands: dict[Connection, _Hand] = {}
+        self._lines: dict[Key, Line] = {}
+        self._hands: dict[Connection, Hand] = {}
         self._resting: dict[str, float] = {}  # next hop address → until when
         self._open_to: defaultdict[str, int] = defaultdict(int)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -93,12 +73,40 @@ class Delivery:
         """Messages that failed for good."""
         return self._settling.failed
 
-    def configure(self, lookup: Lookup) -> None:
-        """Use this generation from now on."""
-        self._lookup = lookup
+    def configure(self, lookup: Lookup, hostname: str) -> None:
+        """Use this generation from now on: at once for the next letter of each connection, soon for every queue."""
+        self._lookup, self._hostname = lookup, hostname
         self._assignment = Assignment(lookup.node.bindings)
-        for key, line in self._lines.items():
-            line.options = lookup.outbound(key.binding, key.domain)
+        self._settling.configure(hostname, self._assignment)
+        if self._adopting is not None:
+            self._adopting.cancel()
+        self._adopting = self._spawn(self._adopt())
+
+    async def _adopt(self) -> None:
+        """Take all queues over into the new generation, in steps: there may be a hundred thousand of them."""
+        step_ends = clock.monotonic() + ADOPT_STEP_S
+        for queue in list(self.schedule.queues.values()):
+            while True:
+                is_done = self._take_over(queue)
+                if clock.monotonic() > step_ends:
+                    await asyncio.sleep(0)
+                    step_ends = clock.monotonic() + ADOPT_STEP_S
+                if is_done:
+                    break
+
+    def _take_over(self, queue: Queue) -> bool:
+        """New options, or, where its binding is gone, some of its mail to the queue of another; True when done."""
+        if self.schedule.queues.get(queue.key) is not queue:
+            return True
+        if self._lookup is not None and (line := self._lines.get(queue.key)) is not None:
+            line.refresh(self._lookup)
+        binding = self._assignment.existing(queue.key.binding)
+        if binding == queue.key.binding:
+            if queue.active:
+                self._pump(self._line(queue))
+            return True
+        self._pump(self._line(self.schedule.rebind(queue, binding, ADOPT_MESSAGES)))
+        return queue.is_empty
 
     def add(self, message: Message) -> None:
         """Queue a durable message and see to it at once."""
@@ -109,8 +117,11 @@ class Delivery:
         """The maintainer: due messages become active, connections are opened."""
         now = clock.wall()
         self._resting = {address: until for address, until in self._resting.items() if until > now}
+        is_adopting = self._adopting is not None and not self._adopting.done()
         for queue in self.schedule.wake(now):
-            self._pump(self._line(queue))
+            line = self._line(queue)
+            if not is_adopting or line.lookup is self._lookup:
+                self._pump(line)
         for key in [key for key, line in self._lines.items() if not line.queue.connections]:
             if key not in self.schedule.queues:
                 del self._lines[key]
@@ -124,7 +135,7 @@ class Delivery:
         """It will be gone: nothing new from it; messages in hand may finish until `drop`."""
         self._held.discard(address)
         for connection, hand in list(self._hands.items()):
-            if hand.line.source == address and not hand.messages:
+            if hand.way[0] == address and not hand.messages:
                 connection.quit()
 
     def forget_addresses(self) -> None:
@@ -136,19 +147,18 @@ class Delivery:
         if address in self._held:
             return
         for line in self._lines.values():
-            if line.source == address:
-                for task in line.opening:
-                    task.cancel()
+            for task in [task for task, source in line.opening.items() if source == address]:
+                task.cancel()
         for connection, hand in list(self._hands.items()):
-            if hand.line.source == address:
+            if hand.way[0] == address:
                 self._hand_back(hand)
                 connection.abort(ADDRESS_LOST)
 
     def uses(self, address: Address) -> bool:
         """Some connection has it as its source, or is being opened from it."""
-        if any(line.source == address and line.opening for line in self._lines.values()):
+        if any(address in line.opening.values() for line in self._lines.values()):
             return True
-        return any(hand.line.source == address for hand in self._hands.values())
+        return any(hand.way[0] == address for hand in self._hands.values())
 
     async def close(self, grace_s: float) -> None:
         """No new message; those in hand have `grace_s`."""
@@ -168,23 +178,26 @@ class Delivery:
 
     # -- connections
 
-    def _line(self, queue: Queue) -> _Line:
+    def _line(self, queue: Queue) -> Line:
         line = self._lines.get(queue.key)
         if line is not None and line.queue is queue:
             return line
         assert self._lookup is not None  # noqa: S101 - `configure` comes before the first message
-        binding = self._lookup.node.bindings.get(queue.key.binding)
-        options = self._lookup.outbound(*queue.key)
-        line = self._lines[queue.key] = _Line(queue, options, None if binding is None else binding.address)
+        line = self._lines[queue.key] = Line.of(queue, self._lookup)
         return line
 
-    def _may_deliver(self, line: _Line) -> bool:
-        if not self.is_open or self._lookup is None or line.options.suspend_delivery:
+    def _may_deliver(self, line: Line) -> bool:
+        if not self.is_open or self._lookup is None:
+            return False
+        line.refresh(self._lookup)
+        if line.options.suspend_delivery:
             return False
         binding: Binding | None = self._lookup.node.bindings.get(line.queue.key.binding)
-        return binding is None or not binding.duravip or binding.address in self._held
+        if binding is None:  # removed: its mail is on the way to `default`
+            return False
+        return not binding.duravip or binding.address in self._held
 
-    def _pump(self, line: _Line) -> None:
+    def _pump(self, line: Line) -> None:
         """Give messages to idle connections; open more when the queue deserves them."""
         if not self._may_deliver(line):
             return
@@ -192,49 +205,47 @@ class Delivery:
             self._serve(line.idle.pop())
         if line.rest_until > clock.wall():
             return
-        goal = connection_goal(len(line.queue.active), line.options.max_outbound_connections)
-        room = line.options.max_outbound_connections - line.queue.connections
-        for _ in range(min(goal, CONNECTS_AT_ONCE, room + len(line.opening)) - len(line.opening)):
+        for _ in range(line.wanted()):
             line.queue.connections += 1
-            task = self._spawn(self._open(line))
-            line.opening.add(task)
-            task.add_done_callback(line.opening.discard)
+            task = self._spawn(self._open(line, line.way))
+            line.opening[task] = line.source
+            task.add_done_callback(line.opening.pop)
 
-    async def _open(self, line: _Line) -> None:
+    async def _open(self, line: Line, way: Way) -> None:
         """One connection for a queue, to the best host that takes it."""
         connected = False
         try:
-            connected = await self._connect(line)
+            connected = await self._connect(line, way)
         except SourceMissing:
             line.rest_until = clock.wall() + SOURCE_REST_S
         finally:
             if not connected:
                 line.queue.connections -= 1
 
-    async def _connect(self, line: _Line) -> bool:
-        options = line.options
-        destination = options.gateway or line.queue.key.domain
-        found = await self._resolver.targets(destination, options.remote_smtp_port, options.gateway is not None)
+    async def _connect(self, line: Line, way: Way) -> bool:
+        (source, gateway, port), options = way, line.options
+        found = await self._resolver.targets(gateway or line.queue.key.domain, port, gateway is not None)
         if isinstance(found, NoRoute):
-            self._sweep(line, found.reply)
+            if line.way == way:
+                self._sweep(line, found.reply)
             return False
-        families = frozenset({4, 6} if line.source is None else {line.source.version})
+        families = frozenset({4, 6} if source is None else {source.version})
         why = NO_CONNECTION
         for target in choose(found, self._resting, self._open_to, families, clock.wall()):
             connection = Connection(self, target, options, self._ehlo_name(options))
             try:
-                await connection.open(line.source)
+                await connection.open(source)
             except TimeoutError:
                 why = CONNECT_TIMED_OUT
             except OSError as error:
                 why = reply(451, "4.4.1", f"[internal] {target.address}: {error.strerror or error}")
             else:
                 if not connection.is_closed:
-                    self._hands[connection] = _Hand(line)
+                    self._hands[connection] = Hand(line, way)
                     self._open_to[target.address] += 1
                     return True
             self._rest(target, options)
-        self._no_contact(line, why)
+        self._no_contact(line, why, way)
         return False
 
     def _ehlo_name(self, options: OutboundOptions) -> str:
@@ -243,8 +254,10 @@ class Delivery:
     def _rest(self, target: Target, options: OutboundOptions) -> None:
         self._resting[target.address] = clock.wall() + options.host_failure_retry_s
 
-    def _no_contact(self, line: _Line, why: Reply) -> None:
+    def _no_contact(self, line: Line, why: Reply, way: Way) -> None:
         """No host takes a connection: rest; after a long time without any, all that is active fails once."""
+        if line.way != way:  # a reload chose another one meanwhile
+            return
         now = clock.wall()
         line.rest_until = now + min(line.options.host_failure_retry_s, CONNECT_TIMEOUT_TO_DELAY_S)
         if line.failing_since is None:
@@ -253,7 +266,7 @@ class Delivery:
             line.failing_since = None
             self._sweep(line, why)
 
-    def _sweep(self, line: _Line, why: Reply) -> None:
+    def _sweep(self, line: Line, why: Reply) -> None:
         """All active messages of a queue fail alike."""
         messages = list(line.queue.active)
         line.queue.active.clear()
@@ -269,29 +282,27 @@ class Delivery:
             return
         hand.line.failing_since = None
         hand.line.rest_until = 0.0
-        hand.is_free = True
         self._serve(connection)
 
     def _serve(self, connection: Connection) -> None:
         """The next letter for a free connection, or goodbye, or wait for one."""
         hand = self._hands[connection]
-        line, options = hand.line, hand.line.options
-        is_used_up = 0 < options.max_deliveries_per_connection <= connection.delivered
-        if is_used_up or not self._may_deliver(line):
+        line = hand.line
+        if not self._may_deliver(line) or hand.is_used_up(connection.delivered):
             connection.quit()
             return
+        connection.options = line.options
         hand.messages = line.queue.take(MAX_RECIPIENTS_PER_BATCH)
         if not hand.messages:
             line.idle.append(connection)
             return
-        hand.is_free = False
         content = hand.messages[0].stored.resident
         if content is not None:
             connection.send(_letter(hand.messages, content))
         else:
             self._spawn(self._read_and_send(connection, hand))
 
-    async def _read_and_send(self, connection: Connection, hand: _Hand) -> None:
+    async def _read_and_send(self, connection: Connection, hand: Hand) -> None:
         messages = hand.messages
         try:
             content = await self._stores[messages[0].home].read(messages[0])
@@ -311,6 +322,8 @@ class Delivery:
         hand = self._hands.get(connection)
         if hand is None or not hand.messages:  # handed back
             return
+        if self._lookup is not None:
+            hand.line.refresh(self._lookup)
         messages, hand.messages = hand.messages, []
         for message, answer in zip(messages, replies, strict=True):
             self._settling.settle(message, answer, hand.line.options, connection.target.host)
@@ -330,11 +343,13 @@ class Delivery:
         self._hand_back(hand)
         if not connection.reached_smtp and why is not None and why not in {ADDRESS_LOST, STOPPING}:
             self._rest(connection.target, line.options)
-            self._no_contact(line, why)
+            self._no_contact(line, why, hand.way)
         self._pump(line)
 
-    def _hand_back(self, hand: _Hand) -> None:
+    def _hand_back(self, hand: Hand) -> None:
         messages, hand.messages = hand.messages, []
+        for message in messages:
+            message.binding = self._assignment.existing(message.binding)
         self.schedule.give_back(messages)
 
     def _spawn(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":

@@ -153,6 +153,20 @@ class Schedule:
                 del self.queues[key]
         return ready
 
+    def rebind(self, queue: Queue, binding: str, limit: int) -> Queue:
+        """Move at most `limit` messages to the same domain's queue of another binding; that queue."""
+        target = self.queue(Key(binding, queue.key.domain))
+        for _ in range(min(limit, len(queue.active))):
+            limit -= 1
+            message = queue.active.popleft()
+            message.binding = binding
+            target.active.append(message)
+        for _ in range(min(limit, len(queue.delayed))):
+            at, number, message = queue.delayed.pop()  # the last of a heap: what is left is one
+            message.binding = binding
+            heapq.heappush(target.delayed, (at, number, message))
+        return target
+
     def next_due(self) -> float | None:
         """When the first delayed message is due."""
         return min((queue.delayed[0][0] for queue in self.queues.values() if queue.delayed), default=None)

@@ -33,7 +33,7 @@ class SegmentLog:
         self._disk = disk
         self._folder = folder
         self._salt = salt
-        self._sync = sync
+        self.sync = sync
         self._next_number = 0
         self._previous_synced = 0
         self._open: _Open | None = None
@@ -72,7 +72,7 @@ class SegmentLog:
         target.file.pwritev(self._parts, target.flushed)
         self._parts = []
         target.flushed = target.end
-        if self._sync:
+        if self.sync:
             target.file.fdatasync()
             target.synced = target.end
 
@@ -106,7 +106,7 @@ class SegmentLog:
             file.preallocate(size)
             for at in HEADER_COPIES:
                 file.pwritev([encode_header(header)], at)
-            if self._sync:  # before any record: a segment without a header is then one without records
+            if self.sync:  # before any record: a segment without a header is then one without records
                 file.fdatasync()
                 self._disk.sync_directory(self._folder)
         except OSError:

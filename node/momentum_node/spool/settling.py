@@ -13,6 +13,7 @@ from momentum_node.config.model import OutboundOptions
 from momentum_node.errors import SpoolError
 from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.trace import date_text
+from momentum_node.spool.assignment import Assignment
 from momentum_node.spool.bounce import Failure, build, headers_of
 from momentum_node.spool.message import Envelope, Message, Outcome, Recipient, Result, Stored, Transaction
 from momentum_node.spool.schedule import GiveUp, Retry, Schedule, after_failure
@@ -26,15 +27,23 @@ class Settling:
     """`requeue` takes messages that are to be delivered: bounces."""
 
     def __init__(
-        self, stores: Mapping[int, Store], schedule: Schedule, hostname: str, requeue: Callable[[Message], None]
+        self,
+        stores: Mapping[int, Store],
+        schedule: Schedule,
+        requeue: Callable[[Message], None],
     ) -> None:
         self.delivered = 0
         self.failed = 0
         self._stores = stores
         self._schedule = schedule
-        self._hostname = hostname
+        self._hostname = ""
+        self._assignment = Assignment({})
         self._requeue = requeue
         self._bounces: set[asyncio.Task[None]] = set()
+
+    def configure(self, hostname: str, assignment: Assignment) -> None:
+        """Use these from now on."""
+        self._hostname, self._assignment = hostname, assignment
 
     def settle(self, message: Message, answer: Reply, options: OutboundOptions, remote: str | None) -> None:
         """Act on the last word about a message. `remote`: the host that said it; None: we did."""
@@ -57,6 +66,7 @@ class Settling:
 
     def _retry(self, message: Message, verdict: Retry) -> None:
         message.retries, message.next_attempt = verdict.retries, verdict.at
+        message.binding = self._assignment.existing(message.binding)  # its own may be gone since it was taken
         self._stores[message.home].record(message, Outcome(message.id, Result.RETRY, verdict.retries, verdict.at))
         self._schedule.add(message, clock.wall())
 

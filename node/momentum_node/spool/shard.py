@@ -59,7 +59,6 @@ class Shard:
         self._disk = disk
         self._folder = folder
         self._on_unreadable = on_unreadable
-        self._sync = sync
         self._log = SegmentLog(disk, folder, salt=salt, segment_bytes=segment_bytes, sync=sync)
         self._lock: Lock | None = None
         self._segments: dict[int, _Segment] = {}
@@ -218,6 +217,10 @@ class Shard:
 
     # -- writing
 
+    def set_sync(self, sync: bool) -> None:
+        """Whether what is written from now on is synced (`Force_Fsync`)."""
+        self._log.sync = sync
+
     def write(
         self, transactions: Sequence[tuple[Transaction, File | None]], outcomes: Sequence[Outcome]
     ) -> list[Stored]:
@@ -245,7 +248,7 @@ class Shard:
 
     def _sync_bodies(self, transactions: Sequence[tuple[Transaction, File | None]]) -> None:
         files = [file for _, file in transactions if file is not None]
-        if not files or not self._sync:
+        if not files or not self._log.sync:
             return
         for file in files:
             file.fdatasync()

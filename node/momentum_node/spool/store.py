@@ -48,6 +48,10 @@ class Store:
         self.failure: str | None = None
         """Why the last commit failed; None when it did not."""
 
+    def set_sync(self, sync: bool) -> None:
+        """Whether commits from the next one on are synced."""
+        self._shard.set_sync(sync)
+
     # -- life
 
     async def open(self, node_id: int) -> None:
