@@ -63,6 +63,11 @@ def daemon_set(cluster: str) -> str:
     return f"{cluster}-node"
 
 
+def arbiter(cluster: str) -> str:
+    """The pod that makes the majority of a cluster of two."""
+    return f"{cluster}-arbiter"
+
+
 def duravip(cluster: str, address: str) -> str:
     """The DuraVIP object of one address, for example `mail-192-0-2-41`."""
     text = str(ip_address(address)).replace(".", "-").replace(":", "-")

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from typing import Any, TypeAlias
 
 from momentum_operator import names
-from momentum_operator.pod import pod_template
+from momentum_operator.pod import arbiter_template, pod_template
 from momentum_operator.settings import Settings
 from momentum_operator.spec import ClusterSpec
 
@@ -89,17 +89,26 @@ def secret(who: Identity, name: str, component: str, content: Mapping[str, bytes
 
 def daemon_set(who: Identity, spec: ClusterSpec, settings: Settings, excluded: tuple[str, ...] = ()) -> Object:
     """The node pods: on every node that the selector means, but those `excluded` by name."""
-    selector = {names.CLUSTER_LABEL: who.name, names.COMPONENT_LABEL: "node"}
+    template = pod_template(who.namespace, who.name, spec, settings, excluded)
+    return _daemons(who, names.daemon_set(who.name), "node", template)
+
+
+def arbiter(who: Identity, node: str, settings: Settings) -> Object:
+    """The arbiter's pod, as a DaemonSet of one node: nobody reschedules it elsewhere without a new node list."""
+    return _daemons(who, names.arbiter(who.name), "arbiter", arbiter_template(who.namespace, who.name, node, settings))
+
+
+def _daemons(who: Identity, name: str, component: str, template: Object) -> Object:
     return _stamped(
         {
             "apiVersion": "apps/v1",
             "kind": "DaemonSet",
-            "metadata": who.metadata(names.daemon_set(who.name), "node"),
+            "metadata": who.metadata(name, component),
             "spec": {
-                "selector": {"matchLabels": selector},
+                "selector": {"matchLabels": {names.CLUSTER_LABEL: who.name, names.COMPONENT_LABEL: component}},
                 "updateStrategy": {"type": "OnDelete"},
                 "revisionHistoryLimit": 3,
-                "template": pod_template(who.namespace, who.name, spec, settings, excluded),
+                "template": template,
             },
         }
     )

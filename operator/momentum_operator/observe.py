@@ -13,7 +13,7 @@ from momentum_operator.roster import KubeNode
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A node pod of ours. `template` and `configuration` are what it was made from and last refreshed for."""
+    """A node's pod, or the arbiter's. `template` and `configuration`: what it was made from and last refreshed for."""
 
     name: str
     node: str
@@ -42,6 +42,7 @@ class Observed:
     now: str
     nodes: tuple[KubeNode, ...] = ()
     pods: tuple[Pod, ...] = ()
+    arbiter_pods: tuple[Pod, ...] = ()
     others: tuple[Other, ...] = ()
     claimed: Mapping[str, str] = field(default_factory=dict)
     """Address → other cluster, from the DuraVIP objects of other clusters."""
@@ -50,6 +51,8 @@ class Observed:
     config_map: Mapping[str, Any] | None = None
     state_map: Mapping[str, Any] | None = None
     daemon_set: Mapping[str, Any] | None = None
+    arbiter: Mapping[str, Any] | None = None
+    """The arbiter's DaemonSet."""
     duravips: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """This cluster's DuraVIP objects by address."""
     secrets_due: tuple[str, ...] = ()
@@ -80,8 +83,9 @@ class Observed:
     @property
     def seen_ids(self) -> dict[str, int]:
         """Bus ids by what nodes tell, and by the node list that they mount."""
-        mounted = _json((self.config_map or {}).get("data") or {}, "nodes.json").get("nodes") or []
-        listed = {str(node["name"]): int(node["id"]) for node in mounted}
+        mounted = _json(self.live_files, "nodes.json")
+        entries = [*(mounted.get("nodes") or []), *filter(None, [mounted.get("arbiter")])]
+        listed = {str(node["name"]): int(node["id"]) for node in entries}
         return {**listed, **{name: report["node"]["id"] for name, report in self.reports.items()}}
 
     @property

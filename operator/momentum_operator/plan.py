@@ -4,23 +4,24 @@ A spec that does not pass is never applied. Its problems are told, and everythin
 objects, status) goes on with the last spec that passed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 
 from momentum_node.config.corosync import RingError
-from momentum_operator import names, objects
+from momentum_operator import arbiter, names, objects
 from momentum_operator.acceptance import Surroundings, Verdict, judge
 from momentum_operator.actions import Action, Apply, Delete, Emit, IssueSecrets, RefreshPod, SetFinalizer
 from momentum_operator.difference import is_as_wanted
 from momentum_operator.facts import Facts
 from momentum_operator.fields import Problem
-from momentum_operator.observe import Observed, Other
+from momentum_operator.observe import Observed, Other, Pod
 from momentum_operator.reading import read
 from momentum_operator.reasons import POD_REPLACED
 from momentum_operator.render import digest, render
-from momentum_operator.roster import Elder, Numbers, Roster, enrol
+from momentum_operator.ring import RingMember, give_ids
+from momentum_operator.roster import Elder, Numbers, Roster, bus_address, enrol
 from momentum_operator.settings import Settings
 from momentum_operator.spec import ClusterSpec
 from momentum_operator.status import tell
@@ -72,7 +73,7 @@ def consider(
         return None, problems
     roster = _roster(observed, spec)
     try:
-        files = render(spec, observed.who.uid, roster.members)
+        files = render(spec, observed.who.uid, roster.members, roster.arbiter)
     except RingError as error:
         return None, (Problem("spec.bus", str(error)),)
     verdict = judge(spec, files, _surroundings(observed, settings))
@@ -83,7 +84,19 @@ def consider(
 def _roster(observed: Observed, spec: ClusterSpec) -> Roster:
     staying = frozenset(pod.node for pod in observed.pods if pod.node)
     numbers = Numbers(observed.given_ids, observed.seen_ids)
-    return enrol(spec, observed.nodes, [_elder(other) for other in _elders(observed)], staying, numbers)
+    roster = enrol(spec, observed.nodes, [_elder(other) for other in _elders(observed)], staying, numbers)
+    return _with_arbiter(observed, spec, roster)
+
+
+def _with_arbiter(observed: Observed, spec: ClusterSpec, roster: Roster) -> Roster:
+    selectors = [_elder(other).selector for other in observed.others]
+    current = next((pod.node for pod in observed.arbiter_pods if not pod.is_ending), None)
+    node = arbiter.choose(spec, observed.nodes, roster.members, selectors, current)
+    if node is None:
+        return roster
+    name = arbiter.bus_name(node.name)
+    ids = give_ids(roster.ids or {}, observed.seen_ids, [name])
+    return replace(roster, arbiter=RingMember(node.name, name, ids[name], bus_address(spec, node) or ""), ids=ids)
 
 
 def _elders(observed: Observed) -> list[Other]:
@@ -121,11 +134,16 @@ def _objects(observed: Observed, settings: Settings, running: Candidate) -> list
         (objects.config_map(who, running.files), observed.config_map),
         (objects.daemon_set(who, running.spec, settings, running.roster.kept_out), observed.daemon_set),
     ]
+    voice = running.roster.arbiter
+    if voice is not None:
+        wanted.append((objects.arbiter(who, voice.kubernetes_name, settings), observed.arbiter))
     wanted += [(objects.duravip(who, text), observed.duravips.get(text)) for text in running.verdict.addresses]
     secrets = [IssueSecrets(observed.secrets_due)] if observed.secrets_due else []
     gone = sorted(set(observed.duravips) - set(running.verdict.addresses))
+    is_left_over = voice is None and observed.arbiter is not None
     return [
         *secrets,
+        *([Delete("DaemonSet", names.arbiter(who.name))] if is_left_over else []),
         *(Apply(value) for value, live in wanted if not is_as_wanted(value, live)),
         *(Delete("DuraVIP", names.duravip(who.name, address)) for address in gone),
     ]
@@ -136,7 +154,8 @@ def _refresh(observed: Observed, running: Candidate) -> list[Action]:
     if observed.live_files != dict(running.files):
         return []
     mark = running.files["revision"][:16]
-    stale = [pod for pod in observed.pods if pod.configuration != mark and not pod.is_ending]
+    pods = [*observed.pods, *observed.arbiter_pods]
+    stale = [pod for pod in pods if pod.configuration != mark and not pod.is_ending]
     return [RefreshPod(pod.name, mark) for pod in sorted(stale, key=lambda pod: pod.name)]
 
 
@@ -146,17 +165,26 @@ def _replace(observed: Observed, running: Candidate, settings: Settings, facts: 
     A deleted pod hands its addresses over before it ends, so nobody waits for them.
     """
     wanted = objects.daemon_set(observed.who, running.spec, settings, running.roster.kept_out)
-    if not is_as_wanted(wanted, observed.daemon_set) or any(pod.is_ending for pod in observed.pods):
+    pods = [*observed.pods, *observed.arbiter_pods]
+    if not is_as_wanted(wanted, observed.daemon_set) or any(pod.is_ending for pod in pods):
         return []
-    template = wanted["spec"]["template"]["metadata"]["annotations"][names.TEMPLATE_ANNOTATION]
-    outdated = sorted((pod for pod in observed.pods if pod.template != template), key=lambda pod: pod.name)
+    of_both = [*_outdated(observed.pods, wanted), *_outdated(observed.arbiter_pods, observed.arbiter)]
+    outdated = sorted(of_both, key=lambda pod: pod.name)
     broken = [pod for pod in outdated if not pod.is_ready]
-    is_well = all(pod.is_ready for pod in observed.pods) and _is_whole(facts)
+    is_well = all(pod.is_ready for pod in pods) and _is_whole(facts)
     chosen = next(iter(broken or (outdated if is_well else [])), None)
     if chosen is None:
         return []
     text = f"{chosen.name} on {chosen.node} is replaced by one of the current template ({len(outdated)} left)"
     return [Delete("Pod", chosen.name), Emit(POD_REPLACED, text)]
+
+
+def _outdated(pods: Iterable[Pod], daemon_set: Mapping[str, Any] | None) -> list[Pod]:
+    """Pods that were not made from the template of their set."""
+    if daemon_set is None:
+        return []
+    template = daemon_set["spec"]["template"]["metadata"]["annotations"][names.TEMPLATE_ANNOTATION]
+    return [pod for pod in pods if pod.template != template]
 
 
 def _is_whole(facts: Facts) -> bool:

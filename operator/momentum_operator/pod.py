@@ -23,6 +23,7 @@ SERVICES_UID = 10026
 MAIL_GID = 10025
 DRAIN_SECONDS = 30 + 60 + 15
 """Addresses handed over, queues drained, a reserve."""
+ARBITER_STOP_SECONDS = 15
 
 _SHARED = "/run/momentum/node"
 _SPOOL, _LOG, _FLIGHT = "/var/spool/ecelerity", "/var/log/ecelerity", "/var/lib/momentum/flight"
@@ -41,24 +42,51 @@ def pod_template(
 ) -> Json:
     """The template. Its annotation changes only with what needs new pods; placement does not."""
     pod = _pod(namespace, cluster, spec, settings)
-    digest = hashlib.sha256(json.dumps(pod, sort_keys=True).encode()).hexdigest()[:16]
     return {
-        "metadata": {"labels": names.labels(cluster, "node"), "annotations": {names.TEMPLATE_ANNOTATION: digest}},
+        "metadata": {"labels": names.labels(cluster, "node"), "annotations": {names.TEMPLATE_ANNOTATION: _digest(pod)}},
         "spec": {**pod, "affinity": _affinity(spec, excluded), "tolerations": [dict(t) for t in spec.tolerations]},
     }
 
 
+def arbiter_template(namespace: str, cluster: str, node: str, settings: Settings) -> Json:
+    """The template of the arbiter: Corosync alone, on one node by name, whatever keeps other pods from it."""
+    bus = _bus(settings)
+    del bus["restartPolicy"]  # an ordinary container, not one that starts before others
+    mounted = {mount["name"] for mount in bus["volumeMounts"]}
+    pod = {**_host_pod(settings, ARBITER_STOP_SECONDS), "containers": [bus]}
+    pod["volumes"] = [volume for volume in _volumes(namespace, cluster, settings) if volume["name"] in mounted]
+    field = {"key": "metadata.name", "operator": "In", "values": [node]}
+    return {
+        "metadata": {
+            "labels": names.labels(cluster, "arbiter"),
+            "annotations": {names.TEMPLATE_ANNOTATION: _digest(pod)},
+        },
+        "spec": {
+            **pod,
+            "affinity": _on_nodes({"matchFields": [field]}),
+            "tolerations": [{"operator": "Exists"}],
+        },
+    }
+
+
 def _pod(namespace: str, cluster: str, spec: ClusterSpec, settings: Settings) -> Json:
+    return {
+        **_host_pod(settings, DRAIN_SECONDS),
+        "initContainers": [_prepare(settings), _bus(settings)],
+        "containers": [_node(settings), _services(settings), _mail(settings)],
+        "volumes": _volumes(namespace, cluster, settings),
+    }
+
+
+def _host_pod(settings: Settings, stop_seconds: int) -> Json:
+    """What every pod on the host's network has."""
     pod: Json = {
         "hostNetwork": True,
         "dnsPolicy": "Default",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": DRAIN_SECONDS,
+        "terminationGracePeriodSeconds": stop_seconds,
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-        "initContainers": [_prepare(settings), _bus(settings)],
-        "containers": [_node(settings), _services(settings), _mail(settings)],
-        "volumes": _volumes(namespace, cluster, settings),
     }
     if settings.priority_class:
         pod["priorityClassName"] = settings.priority_class
@@ -78,7 +106,15 @@ def _affinity(spec: ClusterSpec, excluded: tuple[str, ...]) -> Json:
         term["matchFields"] = [
             {"key": "metadata.name", "operator": "NotIn", "values": [name]} for name in sorted(excluded)
         ]
+    return _on_nodes(term)
+
+
+def _on_nodes(term: Json) -> Json:
     return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}}
+
+
+def _digest(pod: Json) -> str:
+    return hashlib.sha256(json.dumps(pod, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _prepare(settings: Settings) -> Json:

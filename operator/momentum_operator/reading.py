@@ -221,6 +221,7 @@ def _bus(fields: Fields) -> Bus:
     return Bus(
         profile=fields.text("profile", "Fast", among=("Aggressive", "Fast", "Balanced", "Safe")),
         partition_policy=fields.text("partitionPolicy", "Majority", among=("Majority", "AllSides")),
+        arbiter=fields.text("arbiter", "Auto", among=("Auto", "None")),
         network=fields.network("networkCIDR", required=False),
     )
 

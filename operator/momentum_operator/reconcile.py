@@ -53,15 +53,15 @@ class Reconciler:
 
     async def _observe(self, who: Identity, resource: Object) -> Observed:
         now = dt.datetime.now(dt.UTC)
-        selector = f"{names.CLUSTER_LABEL}={who.name},{names.COMPONENT_LABEL}=node"
+        selector = f"{names.CLUSTER_LABEL}={who.name},{names.COMPONENT_LABEL} in (arbiter, node)"
         nodes, pods, clusters, duravips = await asyncio.gather(
             self._kube.list("Node"),
             self._kube.list("Pod", who.namespace, selector),
             self._kube.list("MomentumCluster"),
             self._kube.list("DuraVIP"),
         )
-        config, state, daemons = await self._own_objects(who)
-        pods_read = tuple(read_pod(pod) for pod in pods)
+        config, state, daemons, arbiter = await self._own_objects(who)
+        pods_read = tuple(read_pod(pod) for pod in pods if not _is_arbiter(pod))
         await self._listen(who, {names.node_name(p.node): p.address for p in pods_read if p.address})
         deleted_at = resource["metadata"].get("deletionTimestamp")
         mine, claimed = _sorted_vips(who, duravips)
@@ -71,32 +71,35 @@ class Reconciler:
             now=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
             nodes=tuple(read_node(node) for node in nodes),
             pods=pods_read,
+            arbiter_pods=tuple(read_pod(pod) for pod in pods if _is_arbiter(pod)),
             others=tuple(_others(who, clusters)),
             claimed=claimed,
             reports=dict(self._reports.reports) if self._reports else {},
             config_map=config,
             state_map=state,
             daemon_set=daemons,
+            arbiter=arbiter,
             duravips=mine,
             secrets_due=keyring.due(who.name, self._secrets, now),
             jobs=await self._jobs(who) if deleted_at else {},
             deleting_for_s=(now - dt.datetime.fromisoformat(deleted_at)).total_seconds() if deleted_at else None,
         )
 
-    async def _own_objects(self, who: Identity) -> tuple[Object | None, Object | None, Object | None]:
-        """Our ConfigMaps and DaemonSet; the Secrets are kept for `keyring`. Nothing where we have no rights."""
+    async def _own_objects(self, who: Identity) -> tuple[Object | None, ...]:
+        """Our ConfigMaps and DaemonSets; the Secrets are kept for `keyring`. Nothing where we have no rights."""
         if not self._settings.allowed(who.namespace):
             self._secrets = {}
-            return None, None, None
-        config, state, daemons = await asyncio.gather(
+            return None, None, None, None
+        own = await asyncio.gather(
             self._kube.get("ConfigMap", names.config_map(who.name), who.namespace),
             self._kube.get("ConfigMap", names.state_map(who.name), who.namespace),
             self._kube.get("DaemonSet", names.daemon_set(who.name), who.namespace),
+            self._kube.get("DaemonSet", names.arbiter(who.name), who.namespace),
         )
         wanted = (names.bus_secret, names.ca_secret, names.node_secret, names.operator_secret)
         secrets = await asyncio.gather(*(self._kube.get("Secret", f(who.name), who.namespace) for f in wanted))
         self._secrets = {secret["metadata"]["name"]: secret for secret in secrets if secret is not None}
-        return config, state, daemons
+        return own
 
     async def _jobs(self, who: Identity) -> dict[str, Object]:
         if not self._settings.allowed(who.namespace):
@@ -168,6 +171,10 @@ class Reconciler:
 
     def __str__(self) -> str:
         return f"{self._namespace}/{self._name}"
+
+
+def _is_arbiter(pod: Object) -> bool:
+    return (pod["metadata"].get("labels") or {}).get(names.COMPONENT_LABEL) == "arbiter"
 
 
 def _others(who: Identity, clusters: Iterable[Object]) -> Iterable[Other]:

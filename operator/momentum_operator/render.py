@@ -26,20 +26,28 @@ class Block:
     lines: "tuple[str | Block, ...]"
 
 
-def render(spec: ClusterSpec, uid: str, ring: Sequence[RingMember]) -> dict[str, str]:
+def render(
+    spec: ClusterSpec, uid: str, ring: Sequence[RingMember], arbiter: RingMember | None = None
+) -> dict[str, str]:
     """Every file of the ConfigMap but `revision`. Equal input gives equal text, byte for byte.
 
     Raises `RingError` when no ring can be made of the nodes with this profile.
     """
     members = sorted(ring, key=lambda member: member.node_id)
-    nodes = [{"name": member.name, "id": member.node_id, "address": member.address} for member in members]
+    nodes = [_listed(member) for member in members]
     files = {MAIN_FILE: main_file(spec, len(members)), **dict(spec.configuration_files)}
     if spec.configuration:
         files[TEXT_FILE] = spec.configuration
-    files["nodes.json"] = json.dumps({"cluster": uid, "nodes": nodes, "arbiter": None}, indent=2) + "\n"
-    ring_nodes = [RingNode(member.name, member.node_id, member.address) for member in members]
+    listed = {"cluster": uid, "nodes": nodes, "arbiter": _listed(arbiter) if arbiter else None}
+    files["nodes.json"] = json.dumps(listed, indent=2) + "\n"
+    on_the_bus = [*members, arbiter] if arbiter else members
+    ring_nodes = [RingNode(member.name, member.node_id, member.address) for member in on_the_bus]
     files["corosync.conf"] = render_corosync(uid, ring_nodes, spec.bus.profile) if ring_nodes else ""
     return files
+
+
+def _listed(member: RingMember) -> dict[str, str | int]:
+    return {"name": member.name, "id": member.node_id, "address": member.address}
 
 
 def digest(files: Mapping[str, str]) -> str:

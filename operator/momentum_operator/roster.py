@@ -20,6 +20,7 @@ class KubeNode:
     internal_addresses: tuple[str, ...]
     addresses: tuple[str, ...] = ()
     is_ready: bool = True
+    is_tainted: bool = False
     pod_networks: tuple[str, ...] = ()
 
 
@@ -34,9 +35,13 @@ class Elder:
 
 @dataclass(frozen=True)
 class Roster:
-    """`members` by bus id. `excluded` (name → cluster that has it) and `too_many` get no pod; `outside` says why."""
+    """`members` by bus id; the `arbiter` has a number as they have.
+
+    `excluded` (name → cluster that has it) and `too_many` get no pod; `outside` says why.
+    """
 
     members: tuple[RingMember, ...] = ()
+    arbiter: RingMember | None = None
     excluded: Mapping[str, str] | None = None
     too_many: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()
@@ -76,12 +81,13 @@ def enrol(
     ids = give_ids(numbers.given, numbers.seen, (node_name(node.name) for node in chosen))
     members = [_member(spec, node, ids) for node in chosen]
     members.sort(key=lambda member: member.node_id)
-    return Roster(tuple(members), excluded, tuple(sorted(node.name for node in too_many)), tuple(outside), ids)
+    too_many_names = tuple(sorted(node.name for node in too_many))
+    return Roster(tuple(members), None, excluded, too_many_names, tuple(outside), ids)
 
 
 def _member(spec: ClusterSpec, node: KubeNode, ids: Mapping[str, int]) -> RingMember:
     name = node_name(node.name)
-    return RingMember(node.name, name, ids[name], _address(spec, node) or "")
+    return RingMember(node.name, name, ids[name], bus_address(spec, node) or "")
 
 
 def read_node(value: Mapping[str, Any]) -> KubeNode:
@@ -95,6 +101,7 @@ def read_node(value: Mapping[str, Any]) -> KubeNode:
         internal_addresses=tuple(a["address"] for a in addresses if a["type"] == "InternalIP"),
         addresses=tuple(a["address"] for a in addresses),
         is_ready=any(c["status"] == "True" for c in ready),
+        is_tainted=bool((value.get("spec") or {}).get("taints")),
         pod_networks=tuple((value.get("spec") or {}).get("podCIDRs") or ()),
     )
 
@@ -107,7 +114,7 @@ def _elder(node: KubeNode, elders: Iterable[Elder]) -> str | None:
 def _with_address(spec: ClusterSpec, nodes: Iterable[KubeNode]) -> tuple[list[KubeNode], list[str]]:
     placed, outside = [], []
     for node in nodes:
-        if _address(spec, node):
+        if bus_address(spec, node):
             placed.append(node)
         elif spec.bus.network:
             outside.append(f"{node.name} has no InternalIP in {spec.bus.network} (spec.bus.networkCIDR)")
@@ -116,7 +123,8 @@ def _with_address(spec: ClusterSpec, nodes: Iterable[KubeNode]) -> tuple[list[Ku
     return placed, outside
 
 
-def _address(spec: ClusterSpec, node: KubeNode) -> str | None:
+def bus_address(spec: ClusterSpec, node: KubeNode) -> str | None:
+    """The node's own address on the bus, None when it has no fitting one."""
     addresses = [ip_address(text) for text in node.internal_addresses]
     network = spec.bus.network
     return next((str(address) for address in addresses if network is None or address in network), None)

@@ -79,6 +79,7 @@ class Bus:
 
     profile: str = "Fast"
     partition_policy: str = "Majority"
+    arbiter: str = "Auto"
     network: Network | None = None
 
 

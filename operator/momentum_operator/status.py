@@ -40,6 +40,7 @@ def cluster_status(observed: Observed, facts: Facts) -> dict[str, Any]:
         "quorum": facts.view.quorum or "unknown",
         "conditions": stamp(judge(facts), before, observed.now, observed.generation),
         "nodes": [_node(member, facts) for member in facts.members],
+        **({"arbiter": facts.roster.arbiter.kubernetes_name} if facts.roster.arbiter else {}),
     }
 
 

@@ -6,7 +6,7 @@
 import copy
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,7 @@ class World:
     objects: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     pods: dict[str, Pod] = field(default_factory=dict)
     reports: dict[str, Report] = field(default_factory=dict)
+    arbiter_pods: dict[str, Pod] = field(default_factory=dict)
     others: tuple[Other, ...] = ()
     secrets_due: tuple[str, ...] = ("bus", "ca", "node", "operator")
     events: list[Emit] = field(default_factory=list)
@@ -131,11 +132,13 @@ class World:
             now=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
             nodes=tuple(self.nodes),
             pods=tuple(self.pods.values()),
+            arbiter_pods=tuple(self.arbiter_pods.values()),
             others=self.others,
             reports=dict(self.reports),
             config_map=self.objects.get(("ConfigMap", names.config_map(who.name))),
             state_map=self.objects.get(("ConfigMap", names.state_map(who.name))),
             daemon_set=self.objects.get(("DaemonSet", names.daemon_set(who.name))),
+            arbiter=self.objects.get(("DaemonSet", names.arbiter(who.name))),
             duravips={v["spec"]["address"]: v for (kind, _), v in self.objects.items() if kind == "DuraVIP"},
             secrets_due=self.secrets_due,
             jobs={name: v for (kind, name), v in self.objects.items() if kind == "Job"},
@@ -160,12 +163,21 @@ class World:
 
     def start_pods(self) -> None:
         """What Kubernetes does with the DaemonSet: a ready pod on each selected node that has none."""
-        daemon_set = self.objects["DaemonSet", names.daemon_set(self.resource["metadata"]["name"])]
-        template = daemon_set["spec"]["template"]["metadata"]["annotations"][names.TEMPLATE_ANNOTATION]
+        template = self._template(names.daemon_set("mail"))
         for one in self.nodes:
             name = f"mail-node-{one.name}"
             if one.labels.get("mail") == "true" and name not in self.pods:
                 self.pods[name] = Pod(name, one.name, one.addresses[0], True, False, template, "")
+        self.arbiter_pods = {}
+        if arbiter := self.objects.get(("DaemonSet", names.arbiter("mail"))):
+            terms = arbiter["spec"]["template"]["spec"]["affinity"]["nodeAffinity"]
+            term = terms["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"][0]
+            name, node = "mail-arbiter-x", term["matchFields"][0]["values"][0]
+            self.arbiter_pods[name] = Pod(name, node, "", True, False, self._template(names.arbiter("mail")), "")
+
+    def _template(self, daemon_set: str) -> str:
+        annotations = self.objects["DaemonSet", daemon_set]["spec"]["template"]["metadata"]["annotations"]
+        return str(annotations[names.TEMPLATE_ANNOTATION])
 
     def everybody_reports(self, **owners: str | None) -> None:
         """All nodes with a pod see each other and agree on the owners: `v41="n1"` is 198.18.0.41."""
@@ -212,11 +224,10 @@ class World:
             case SetFinalizer(is_wanted):
                 self.resource["metadata"]["finalizers"] = [names.FINALIZER] if is_wanted else []
             case RefreshPod(name, digest):
-                pod = self.pods[name]
-                changed = {"configuration": digest}
-                self.pods[name] = Pod(**({f: getattr(pod, f) for f in pod.__slots__} | changed))
+                pods = self.pods if name in self.pods else self.arbiter_pods
+                pods[name] = replace(pods[name], configuration=digest)
             case Delete("Pod", name):
-                del self.pods[name]
+                (self.pods if name in self.pods else self.arbiter_pods).pop(name)
             case Delete(kind, name):
                 self.objects.pop((kind, name), None)
             case Emit():
