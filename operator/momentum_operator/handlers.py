@@ -5,6 +5,7 @@ own. Its timers would need one, so re-checking by time is the work loop's.
 """
 
 import asyncio
+import signal
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,7 +17,10 @@ Key = tuple[str, str]
 
 
 async def watch(wake: Callable[[Key], None], wake_all: Callable[[], None], stop: asyncio.Event) -> None:
-    """Calls `wake((namespace, name))` or `wake_all()` for each change that may matter, until `stop` is set."""
+    """Calls `wake((namespace, name))` or `wake_all()` for each change that may matter, until `stop` is set.
+
+    SIGTERM and SIGINT set `stop` from here on, whatever they did before.
+    """
     registry = kopf.OperatorRegistry()
 
     @kopf.on.event(names.GROUP, names.VERSION, "momentumclusters", registry=registry)
@@ -42,7 +46,19 @@ async def watch(wake: Callable[[Key], None], wake_all: Callable[[], None], stop:
     settings.posting.enabled = False  # our events are about clusters, not about our log
     settings.watching.server_timeout = 300
     settings.watching.connect_timeout = 5
-    await kopf.operator(registry=registry, settings=settings, standalone=True, clusterwide=True, stop_flag=stop)
+    others = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
+        registry=registry, settings=settings, standalone=True, clusterwide=True, stop_flag=stop
+    )
+    # kopf has just taken the signals for itself: it would end its watches first, and we would hear of it seconds later.
+    stop_on_signals(stop)
+    await kopf.run_tasks(tasks, ignored=others)
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """SIGTERM and SIGINT set `stop`."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
 
 class _NodeChanges:

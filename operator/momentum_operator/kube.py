@@ -1,14 +1,16 @@
 """The Kubernetes API as we use it: plain objects in, plain objects out. The only module that imports `kubernetes`."""
 
 import json
-from collections.abc import Mapping
+import socket
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from aiohttp import ClientError
+from aiohttp import ClientError, TCPConnector
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.client.rest import RESTClientObject
 
 from momentum_operator.names import API_VERSION, FIELD_MANAGER
 
@@ -27,6 +29,9 @@ _PLURALS: Final = {
     "DuraVIP": (API_VERSION, "duravips"),
 }
 TIMEOUT_S: Final = 20.0
+UNACKNOWLEDGED_S: Final = 4
+"""The kernel forgets what it could not deliver for so long (tcp(7), TCP_USER_TIMEOUT). Without it a write that was sent
+into a cut cable would arrive when the cable is whole again, after another replica has begun to work."""
 
 
 class KubeError(Exception):
@@ -40,8 +45,13 @@ class KubeError(Exception):
 class Kube:
     """A connection to the API server."""
 
-    def __init__(self, client: ApiClient) -> None:
+    def __init__(self, client: ApiClient, may_write: Callable[[], bool] = lambda: True) -> None:
         self._client = client
+        self._may_write = may_write
+
+    def fenced(self, may_write: Callable[[], bool]) -> "Kube":
+        """The same connection; it refuses to write while `may_write()` is False. Not to be closed by itself."""
+        return Kube(self._client, may_write)
 
     @staticmethod
     async def connect(kubeconfig: str | None = None) -> "Kube":
@@ -53,7 +63,9 @@ class Kube:
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         except config.ConfigException:
             await config.load_kube_config(kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
-        return Kube(ApiClient(configuration))
+        client = ApiClient(configuration)
+        client.rest_client = _Rest(configuration)
+        return Kube(client)
 
     async def close(self) -> None:
         """Release the connections."""
@@ -113,6 +125,8 @@ class Kube:
         body: Object | None = None,
         content_type: str = "application/json",
     ) -> Object:
+        if method != "GET" and not self._may_write():
+            raise KubeError(0, "this replica does not hold the lease: nothing is written")
         headers = {"Accept": "application/json", "Content-Type": content_type}
         await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = self._client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
@@ -127,6 +141,21 @@ class Kube:
             raise KubeError(response.status, _message(data) or f"HTTP {response.status} for {method} {path}")
         answer: Object = json.loads(data) if data else {}
         return answer
+
+
+class _Rest(RESTClientObject):
+    """The client's own connections, on sockets of ours."""
+
+    def _create_connector(self) -> TCPConnector:
+        return TCPConnector(limit=self.maxsize, ssl=self.ssl_context, socket_factory=_socket)
+
+
+def _socket(info: tuple[Any, ...]) -> socket.socket:
+    """A socket for aiohttp, which gives the first fields of `getaddrinfo`."""
+    family, kind, protocol, *_ = info
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_S * 1000)
+    return made
 
 
 def _path(kind: str, namespace: str | None, name: str = "", subresource: str = "") -> str:

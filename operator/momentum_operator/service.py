@@ -2,21 +2,18 @@
 
 import asyncio
 import contextlib
-import datetime as dt
 import os
-import signal
 import socket
 import sys
-import time
 from typing import Any, Final
 
 import structlog
 from aiohttp import web
 
-from momentum_operator import handlers, names
+from momentum_operator import handlers
 from momentum_operator.handlers import Key
 from momentum_operator.kube import Kube, KubeError
-from momentum_operator.lease import DURATION_S, RENEW_EVERY_S, Election, Record
+from momentum_operator.leadership import Leadership
 from momentum_operator.reconcile import Reconciler
 from momentum_operator.settings import Settings
 
@@ -37,9 +34,12 @@ class Work:
         self._kube, self._settings = kube, settings
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._wakes: dict[Key, asyncio.Event] = {}
+        self._is_closed = False
 
     def wake(self, key: Key) -> None:
-        """Look at this cluster again; begins to care for it when it is new."""
+        """Look at this cluster again; begins to care for it when it is new. Nothing after `close`."""
+        if self._is_closed:
+            return
         self._wakes.setdefault(key, asyncio.Event()).set()
         if key not in self._tasks:
             self._tasks[key] = asyncio.create_task(self._care(key))
@@ -50,7 +50,8 @@ class Work:
             self.wake(key)
 
     async def close(self) -> None:
-        """Stop all tasks."""
+        """Stop all tasks, for good."""
+        self._is_closed = True
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -88,13 +89,12 @@ async def run(settings: Settings, *, elected: bool = True) -> int:
     """Works until a signal or the loss of the lease. Exit code 0 after a signal, 1 when the lease was lost."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr), processors=_processors())
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    handlers.stop_on_signals(stop)
     kube = await Kube.connect()
     health = await _health()
     try:
         if not elected:
-            return await _work(kube, settings, stop)
+            return await _work_alone(kube, settings, stop)
         return await _work_when_elected(kube, settings, stop)
     finally:
         await kube.close()
@@ -117,88 +117,47 @@ async def guard_uninstall() -> int:
     return 1 if left else 0
 
 
-async def _work(kube: Kube, settings: Settings, stop: asyncio.Event) -> int:
-    work = Work(kube, settings)
-    try:
-        await handlers.watch(work.wake, work.wake_all, stop)
-    finally:
-        await work.close()
+async def _work_alone(kube: Kube, settings: Settings, stop: asyncio.Event) -> int:
+    await (await _work(kube, settings, stop, asyncio.Event()))
     return 0
 
 
 async def _work_when_elected(kube: Kube, settings: Settings, stop: asyncio.Event) -> int:
-    election = Election(os.environ.get("POD_NAME") or socket.gethostname())
-    lost = asyncio.Event()
-    renewing = asyncio.create_task(_renew(kube, election, lost))
+    namespace = os.environ.get("POD_NAMESPACE", "default")
+    async with Leadership(kube, namespace, os.environ.get("POD_NAME") or socket.gethostname()) as leadership:
+        await _first_of(stop, leadership.gained, leadership.lost)
+        if stop.is_set():
+            return 0
+        _log.info("has the lease: works")
+        watching = await _work(kube.fenced(leadership.is_held), settings, stop, leadership.lost)
+        is_lost = leadership.lost.is_set()
+    if is_lost:
+        _log.error("lost the lease: ends")
+        return 1
+    await watching
+    return 0
+
+
+async def _work(kube: Kube, settings: Settings, stop: asyncio.Event, lost: asyncio.Event) -> asyncio.Task[None]:
+    """Works until `stop` or `lost`; nothing is written after that. Returns what is left: kopf, ending its watches."""
+    work = Work(kube, settings)
+    watching = asyncio.create_task(handlers.watch(work.wake, work.wake_all, stop))
     try:
-        while election.renewed_at is None:
-            if stop.is_set():
-                return 0
-            await asyncio.sleep(0.2)
-        _log.info("works", replica=election.me)
-        working = asyncio.create_task(_work(kube, settings, stop))
-        losing = asyncio.create_task(lost.wait())
-        await asyncio.wait({working, losing}, return_when=asyncio.FIRST_COMPLETED)
-        losing.cancel()
-        if not working.done():
-            _log.error("lost the lease", replica=election.me)
-            return 1  # nothing of ours may go on: the process ends
-        return working.result()
+        await _first_of(stop, lost, watching)
     finally:
-        renewing.cancel()
-        await asyncio.gather(renewing, return_exceptions=True)
-        if not lost.is_set():
-            await _release(kube, election)
+        await work.close()
+    return watching
 
 
-async def _renew(kube: Kube, election: Election, lost: asyncio.Event) -> None:
-    while not lost.is_set():
-        try:
-            live = await kube.get("Lease", _lease_name(), _namespace())
-            if election.look(_record(live), time.monotonic()):
-                await _write(kube, election, live, election.me)
-                election.wrote(time.monotonic())
-        except KubeError as error:
-            _log.warning("the lease was not renewed", error=str(error))
-        if election.lost(time.monotonic()):
-            lost.set()
-        await asyncio.sleep(RENEW_EVERY_S)
-
-
-async def _release(kube: Kube, election: Election) -> None:
-    """Lets the next replica begin at once."""
-    with contextlib.suppress(KubeError):
-        live = await kube.get("Lease", _lease_name(), _namespace())
-        record = _record(live)
-        if record is not None and record.holder == election.me:
-            await _write(kube, election, live, "")
-
-
-async def _write(kube: Kube, election: Election, live: dict[str, Any] | None, holder: str) -> None:
-    now = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    spec = {"holderIdentity": holder, "leaseDurationSeconds": DURATION_S, "renewTime": now}
-    if live is None:
-        metadata = {"name": _lease_name(), "namespace": _namespace()}
-        value = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
-        live = await kube.create(value)
-    else:
-        live = await kube.replace({**live, "kind": "Lease", "apiVersion": "coordination.k8s.io/v1", "spec": spec})
-    election.seen = _record(live)
-
-
-def _record(live: dict[str, Any] | None) -> Record | None:
-    if live is None:
-        return None
-    spec = live.get("spec") or {}
-    return Record(spec.get("holderIdentity") or "", spec.get("renewTime") or "")
-
-
-def _namespace() -> str:
-    return os.environ.get("POD_NAMESPACE", "default")
-
-
-def _lease_name() -> str:
-    return names.FIELD_MANAGER
+async def _first_of(*awaited: asyncio.Event | asyncio.Task[None]) -> None:
+    """Returns when one of the events is set or one of the tasks has ended; raises what a task raised."""
+    waits = [asyncio.create_task(one.wait()) if isinstance(one, asyncio.Event) else one for one in awaited]
+    done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait, one in zip(waits, awaited, strict=True):
+        if wait is not one:
+            wait.cancel()
+    for ended in done:
+        ended.result()
 
 
 async def _health() -> web.AppRunner:

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,13 +32,13 @@ class Installation:
     settings: Path
 
     @contextlib.contextmanager
-    def operator(self, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-        """`momentum-operator run` as the chart's service account, its output in `log`."""
+    def operator(self, log: Path, pod: str = "operator-0") -> Iterator["subprocess.Popen[bytes]"]:
+        """`momentum-operator run` as the chart's service account, its output in `log`; `pod` is its name."""
         environment = {
             **os.environ,
             "KUBECONFIG": str(self.kubeconfig),
             "POD_NAMESPACE": NAMESPACE,
-            "POD_NAME": "operator-0",
+            "POD_NAME": pod,
             "MOMENTUM_OPERATOR_HEALTH_PORT": "0",
         }
         command = [sys.executable, "-m", "momentum_operator", "run", "--settings", str(self.settings)]
@@ -46,6 +47,7 @@ class Installation:
         try:
             yield process
         finally:
+            process.send_signal(signal.SIGCONT)  # a test may have frozen it
             process.terminate()
             process.wait(15)
 

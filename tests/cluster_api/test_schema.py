@@ -102,6 +102,15 @@ def test_two_replicas_get_a_disruption_budget() -> None:
     assert "PodDisruptionBudget" in [o["kind"] for o in chart("operator.replicas=2")]
 
 
+def test_replicas_are_spread_over_the_nodes_and_leave_a_lost_one_soon() -> None:
+    pod = next(o for o in chart("operator.tolerations[0].key=mail") if o["kind"] == "Deployment")["spec"]["template"]
+    (spread,) = pod["spec"]["topologySpreadConstraints"]
+    assert spread["topologyKey"] == "kubernetes.io/hostname"
+    assert spread["labelSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    patience = {toleration["key"]: toleration.get("tolerationSeconds") for toleration in pod["spec"]["tolerations"]}
+    assert patience == {"node.kubernetes.io/unreachable": 30, "node.kubernetes.io/not-ready": 30, "mail": None}
+
+
 def test_uninstalling_is_refused_while_a_cluster_exists(server: ApiServer, installation: Installation) -> None:
     assert installation.guard() == (0, "")
     server.kubectl("create", "-f", "-", stdin=_resource("left"))
