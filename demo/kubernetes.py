@@ -19,7 +19,7 @@ from tests.cluster.choice import chosen_provider
 from tests.cluster.errors import ClusterError
 from tests.cluster.provider import ClusterProvider, Fault
 from tests.e2e import deployment
-from tests.e2e.addresses import AddressWatch, holders
+from tests.e2e.addresses import ClusterWatch, holders
 from tests.e2e.mailload import Load, Sink, lost
 from tests.e2e.poller import Poller
 
@@ -82,7 +82,7 @@ def _tell(cluster: ClusterProvider, timeline: Timeline, folder: Path) -> None:
 def _lose_the_owner(cluster: ClusterProvider, timeline: Timeline, address: str, folder: Path) -> None:
     owner = _owner(cluster, address)
     timeline.heading(f"The cable of {owner}, which has {address}, is pulled, under load.")
-    sink, watch = Sink(cluster, folder / "sink"), AddressWatch(cluster)
+    sink, watch = Sink(cluster, folder / "sink"), ClusterWatch(cluster)
     polling = Poller(cluster, address, folder / "answers", LOAD_S + 2)
     load = Load(cluster, address, "demo", folder / "acknowledged", LOAD_S)
     try:
@@ -91,10 +91,9 @@ def _lose_the_owner(cluster: ClusterProvider, timeline: Timeline, address: str, 
         cluster.cut(owner)
         acknowledged = load.finish()
         polling.stop()
-        for change in sorted(watch.changes, key=lambda change: change.at):
-            if change.address == address:
-                verb = "is on the NIC of" if change.held else "is gone from the NIC of"
-                timeline.note(f"{address} {verb} {change.node}", change.at)
+        for change in watch.changes(address):
+            verb = "is on the NIC of" if change.held else "is gone from the NIC of"
+            timeline.note(f"{address} {verb} {change.node}", change.at)
         timeline.show(cut, cut + 5.0)
         timeline.say(f"  The client was without an answer for {1000 * polling.gap(cut):.0f} ms.")
         _show(cluster, timeline)

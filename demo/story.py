@@ -78,7 +78,7 @@ def tell(directory: Path, engine: str, messages: int) -> int:
     def address_changed(change: Change) -> None:
         if change.address in (VIP, OTHER_VIP):
             verb = "is on the NIC of" if change.held else "is gone from the NIC of"
-            timeline.note(f"{change.address} {verb} {change.host}", change.at)
+            timeline.note(f"{change.address} {verb} {change.node}", change.at)
 
     try:
         with LabCluster(directory, engine, address_changed) as cluster:

@@ -10,12 +10,14 @@ import sys
 from pathlib import Path
 
 from tests.cluster import binaries
+from tests.cluster.audit import write_policy
 from tests.cluster.certificates import Authority
 from tests.cluster.errors import ClusterError
 from tests.cluster.network import CONTROL, FIRST_SERVICE, NODES, SERVICES, in_namespace
 from tests.cluster.paths import run_dir
 from tests.cluster.processes import end, is_running, log_tail, pid_of, start, wait_until
 
+OPERATOR_NAMESPACE = "momentum-system"
 SERVER = f"https://{CONTROL.address}:6443"
 
 
@@ -26,6 +28,11 @@ def pki() -> Path:
 def kubeconfig(user: str = "admin") -> Path:
     """The configuration of one user; `admin` is the one for people and tests on this machine."""
     return run_dir() / "kubeconfig" / user
+
+
+def audit_log() -> Path:
+    """What the operator wrote (`audit.read_writes`)."""
+    return run_dir() / "audit.log"
 
 
 def make_certificates(host_port: int) -> None:
@@ -51,6 +58,7 @@ def start_control_plane() -> None:
     listening = socket.create_server(("127.0.0.1", 0))
     make_certificates(listening.getsockname()[1])
     _start_forwarder(listening)
+    write_policy(_audit_policy(), OPERATOR_NAMESPACE)
     data, local = run_dir() / "etcd", "http://127.0.0.1"
     urls = ["--listen-client-urls", f"{local}:2379", "--advertise-client-urls", f"{local}:2379"]
     start(
@@ -108,6 +116,10 @@ def _api_is_ready() -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+def _audit_policy() -> Path:
+    return run_dir() / "audit-policy.json"
+
+
 def _api_server() -> list[str]:
     folder = pki()
     return [
@@ -129,6 +141,8 @@ def _api_server() -> list[str]:
         # Webhooks of services are reached at their pods' addresses: no kube-proxy runs here.
         "--enable-aggregator-routing=true",
         "--allow-privileged=true",
+        f"--audit-policy-file={_audit_policy()}",
+        f"--audit-log-path={audit_log()}",
         "--profiling=false",
     ]
 

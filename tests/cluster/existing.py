@@ -16,7 +16,7 @@ from tests.cluster.images import TARGETS, source_digest
 from tests.cluster.paths import SOURCE, cache_dir
 from tests.cluster.processes import Process
 from tests.cluster.progress import say
-from tests.cluster.provider import Fault, Node
+from tests.cluster.provider import Fault, Node, Write
 
 _KIND_NAME = "momentum-test"
 
@@ -99,6 +99,9 @@ class KubeconfigCluster:
 
     def heal(self, node_name: str) -> None:
         raise self._cannot(Fault.CUT_PORT)
+
+    def writes(self) -> list[Write]:
+        raise self._cannot(Fault.SEE_WRITES)
 
     def stop_api_server(self) -> None:
         raise self._cannot(Fault.STOP_API_SERVER)

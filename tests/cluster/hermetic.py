@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tests.cluster import binaries, controlplane, network, node, processes
+from tests.cluster.audit import read_writes
 from tests.cluster.commands import tool
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import Image, pause_image, project_images
@@ -19,7 +20,7 @@ from tests.cluster.packages import install_packages
 from tests.cluster.paths import cache_dir, remove_tree, run_dir
 from tests.cluster.processes import Process
 from tests.cluster.progress import say
-from tests.cluster.provider import Fault, Node
+from tests.cluster.provider import Fault, Node, Write
 from tests.cluster.store import image_store
 
 
@@ -176,6 +177,9 @@ class HermeticCluster:
 
     def heal(self, node_name: str) -> None:
         network.heal_port(_machine(node_name))
+
+    def writes(self) -> list[Write]:
+        return list(read_writes(controlplane.audit_log()))
 
     def stop_api_server(self) -> None:
         controlplane.stop_api_server()

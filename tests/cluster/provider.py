@@ -26,6 +26,7 @@ class Fault(enum.Enum):
     STOP_API_SERVER = "stop and start the API server"
     ENTER_NODE = "run a command in a node's network namespace"
     CLIENT_HOST = "run a client on the nodes' own network"
+    SEE_WRITES = "tell which pod of the operator wrote what"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,18 @@ class Node:
 
     name: str
     address: str
+
+
+@dataclass(frozen=True)
+class Write:
+    """Something that a pod of the operator wrote; `at` is seconds since the epoch, by the API server's clock."""
+
+    at: float
+    pod: str
+    verb: str
+    resource: str
+    namespace: str
+    name: str
 
 
 class ClusterProvider(Protocol):
@@ -91,6 +104,9 @@ class ClusterProvider(Protocol):
     def cut(self, node: str) -> None: ...
 
     def heal(self, node: str) -> None: ...
+
+    def writes(self) -> list[Write]:
+        """What pods of the operator have written, in the order in which it was done (SEE_WRITES)."""
 
     def stop_api_server(self) -> None: ...
 

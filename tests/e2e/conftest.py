@@ -6,12 +6,16 @@ and left running, for a look at what a story did.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.cluster.choice import chosen_provider
 from tests.cluster.provider import ClusterProvider, Fault
+from tests.e2e import deployment
+from tests.e2e.running import Mail, running
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,3 +45,27 @@ def _needed_faults(request: pytest.FixtureRequest) -> None:
     missing = [fault.value for fault in mark.args if isinstance(fault, Fault) and fault not in provider.faults]
     if missing:
         pytest.skip(f"a {provider.name} cluster cannot {', '.join(missing)}")
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """Where the instruments write, in memory: on a disk they would wait for the syncs of what they measure."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="momentum-story-", dir=memory if memory.is_dir() else None) as path:
+        yield Path(path)
+
+
+@pytest.fixture(scope="module")
+def mail(cluster: ClusterProvider, folder: Path) -> Iterator[Mail]:
+    """The MomentumCluster of the stories; the first module that asks makes it, the last story deletes it."""
+    with running(cluster, folder) as mail:
+        yield mail
+
+
+@pytest.fixture(autouse=True)
+def _say_what_was_seen(request: pytest.FixtureRequest, cluster: ClusterProvider) -> Iterator[None]:
+    """After a failure, what a person would look at next."""
+    failures = request.session.testsfailed
+    yield
+    if request.session.testsfailed > failures:
+        print(deployment.describe(cluster))

@@ -40,12 +40,12 @@ def resource(cluster: ClusterProvider, vips: Mapping[str, str]) -> dict[str, Any
     return {"apiVersion": "momentumcluster.io/v1alpha1", "kind": "MomentumCluster", "metadata": metadata, "spec": spec}
 
 
-def install_chart(cluster: ClusterProvider) -> None:
+def install_chart(cluster: ClusterProvider, replicas: int = 1) -> None:
     """Installs the chart with the images of this work tree, or upgrades it; the operator is Ready when it returns."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     cluster.kubectl("apply", "-f", "-", stdin=json.dumps(namespace))
     values = {
-        "operator": {"image": _image(cluster.image("momentum-operator"))},
+        "operator": {"image": _image(cluster.image("momentum-operator")), "replicas": replicas},
         "node": {"image": _image(cluster.image("momentum-node"))},
         "allowedAddresses": [{"namespaces": [NAMESPACE], "cidrs": [cluster.node_network]}],
     }

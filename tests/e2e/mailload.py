@@ -11,8 +11,8 @@ from tests.cluster.processes import wait_until
 from tests.cluster.provider import ClusterProvider
 from tests.e2e import deployment
 from tests.e2e.clienthost import end, start_python
-from tests.e2e.sender import acknowledged
-from tests.e2e.sink import Arrival, arrivals
+from tests.support.sender import acknowledged
+from tests.support.sink import Arrival, arrivals
 
 
 class Sink:
@@ -21,7 +21,7 @@ class Sink:
     def __init__(self, cluster: ClusterProvider, output: Path) -> None:
         self._output = output
         where = ["--host", cluster.client_address, "--port", str(deployment.SINK_PORT), "--output", str(output)]
-        self._process = start_python(cluster, "tests.e2e.sink", *where)
+        self._process = start_python(cluster, "tests.support.sink", *where)
         if not wait_until(output.exists, 10):
             raise AssertionError("the sink does not start")
 
@@ -40,8 +40,9 @@ class Load:
 
     def __init__(self, cluster: ClusterProvider, address: str, name: str, output: Path, seconds: float) -> None:
         self._output = output
-        options = ["--name", name, "--seconds", str(seconds), "--output", str(output)]
-        self._process = start_python(cluster, "tests.e2e.sender", "--to", address, *options)
+        rate = ["--threads", "4", "--rate", "60", "--seconds", str(seconds)]
+        options = ["--to", address, "--name", name, *rate, "--output", str(output)]
+        self._process = start_python(cluster, "tests.support.sender", *options)
         self._limit_s = seconds + 30
 
     def finish(self) -> set[str]:

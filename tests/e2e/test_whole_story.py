@@ -7,21 +7,19 @@ on another node soon after, on one only, and no message that was acknowledged is
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from tests.cluster.processes import wait_until
-from tests.cluster.provider import ClusterProvider, Fault
+from tests.cluster.provider import Fault
 from tests.e2e import deployment, roles
-from tests.e2e.addresses import AddressWatch, holders
-from tests.e2e.mailload import Load, Sink, lost, smtp_source
+from tests.e2e.addresses import ClusterWatch, holders
+from tests.e2e.mailload import Load, lost, smtp_source
 from tests.e2e.poller import Poller
+from tests.e2e.running import Mail
 
 pytestmark = [
     pytest.mark.kubernetes,
@@ -36,59 +34,6 @@ SHARED_MACHINE_S = 2.0
 """Three nodes, their control plane and the load share a few processors here: figures are judged by benchmarks/."""
 LOAD_S = 8.0
 QUIET_S = 2.0
-
-
-@dataclass(frozen=True)
-class Mail:
-    """A running MomentumCluster, and the sink where all its mail ends."""
-
-    cluster: ClusterProvider
-    vips: dict[str, str]
-    sink: Sink
-    folder: Path
-
-    @property
-    def address(self) -> str:
-        return self.vips["out-1"]
-
-    def holder(self) -> str:
-        """The one node that has the address. Raises AssertionError when there is not exactly one."""
-        having = holders(self.cluster, self.address)
-        assert len(having) == 1, f"{self.address} is on {having or 'no node'}"
-        return having[0]
-
-
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    """Where the instruments write, in memory: on a disk they would wait for the syncs of what they measure."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(prefix="momentum-story-", dir=memory if memory.is_dir() else None) as path:
-        yield Path(path)
-
-
-@pytest.fixture(scope="module")
-def mail(cluster: ClusterProvider, folder: Path) -> Iterator[Mail]:
-    vips = {f"out-{number}": cluster.free_address(40 + number) for number in (1, 2, 3)}
-    sink = Sink(cluster, folder / "sink")
-    try:
-        deployment.install_chart(cluster)
-        deployment.apply(cluster, deployment.resource(cluster, vips))
-        deployment.wait_ready(cluster)
-        yield Mail(cluster, vips, sink, folder)
-    except Exception:
-        print(deployment.describe(cluster))
-        raise
-    finally:
-        sink.stop()
-
-
-@pytest.fixture(autouse=True)
-def _say_what_was_seen(request: pytest.FixtureRequest, cluster: ClusterProvider) -> Iterator[None]:
-    """After a failure, what a person would look at next."""
-    failures = request.session.testsfailed
-    yield
-    if request.session.testsfailed > failures:
-        print(deployment.describe(cluster))
 
 
 def test_each_address_is_on_exactly_one_nic(mail: Mail) -> None:
@@ -121,9 +66,11 @@ def test_kubectl_tells_the_new_owner_soon_after_the_kernels_do(mail: Mail) -> No
     assert wait_until(lambda: holders(mail.cluster, mail.address) not in ([], [owner]), 40, 0.01)
     moved = time.monotonic()
     new = mail.holder()
-    assert wait_until(lambda: shown_owner(mail) == new, 10, 0.05), f"kubectl shows {shown_owner(mail)}, not {new}"
+    assert wait_until(lambda: mail.shown(mail.address, "owner") == new, 10, 0.05), (
+        f"kubectl shows {mail.shown(mail.address, 'owner')}, not {new}"
+    )
     print(f"\nkubectl shows the new owner {time.monotonic() - moved:.2f} s after it has the address (aim 2 s)")
-    assert f"{new} owns {mail.address}" in shown(mail, "reason")
+    assert f"{new} owns {mail.address}" in mail.shown(mail.address, "reason")
     deployment.wait_ready(mail.cluster)
 
 
@@ -183,16 +130,6 @@ def test_the_deleted_resource_leaves_nothing(mail: Mail) -> None:
     assert left.split() == ["configmap/kube-root-ca.crt"]
 
 
-def shown_owner(mail: Mail) -> str:
-    """The owner of the address as `kubectl get dvip` has it."""
-    return shown(mail, "owner")
-
-
-def shown(mail: Mail, field: str) -> str:
-    path = f'{{.items[?(@.spec.address=="{mail.address}")].status.{field}}}'
-    return mail.cluster.kubectl("get", "dvip", "-n", deployment.NAMESPACE, "-o", f"jsonpath={path}")
-
-
 @contextmanager
 def under_load(
     mail: Mail, name: str, aim_s: float, moves_from: str = "", repair: Callable[[], None] = lambda: None
@@ -202,7 +139,7 @@ def under_load(
     Exactly one NIC has the address afterwards, another one than that of `moves_from`; never two nodes answer at a time;
     nothing acknowledged is lost. The gap that the client saw is printed beside `aim_s`, and must stay near it.
     """
-    watch = AddressWatch(mail.cluster)
+    watch = ClusterWatch(mail.cluster)
     poller = Poller(mail.cluster, mail.address, mail.folder / f"{name}.poll", LOAD_S + 2)
     load = Load(mail.cluster, mail.address, name, mail.folder / f"{name}.acknowledged", LOAD_S)
     try:
@@ -222,7 +159,7 @@ def under_load(
         # What the two instruments must have seen, or their zeros would mean nothing.
         assert moves_from in poller.greeters(), poller.greeters()
         assert len(poller.greeters()) > 1, poller.greeters()
-        assert len({change.node for change in watch.changes if change.address == mail.address}) > 1
+        assert len({change.node for change in watch.changes(mail.address)}) > 1
     print(f"\n{name}: gap {gap:.3f} s (aim {aim_s} s), two nodes answered {double:.3f} s, had it {both:.3f} s")
     deployment.wait_ready(mail.cluster)
     holder = mail.holder()

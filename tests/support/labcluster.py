@@ -17,11 +17,11 @@ from types import TracebackType
 from typing import Self
 
 from momentum_node.errors import MomentumError
-from tests.e2e.sink import Arrival, arrivals
-from tests.support import poller
-from tests.support.addresswatch import AddressWatch, Change
+from tests.support import poller, sender
+from tests.support.addresswatch import AddressWatch, Change, held_by_two
 from tests.support.lab import Host, Lab
 from tests.support.labnode import LabNode
+from tests.support.sink import Arrival, arrivals
 
 NODES: Mapping[str, int] = {"n1": 1, "n2": 2, "n3": 3}
 CLIENT = 254
@@ -41,7 +41,7 @@ class LabCluster:
         self.nodes: dict[str, LabNode] = {}
         self._on_change = on_change
         self._stack = ExitStack()
-        self._sent = 0
+        self._sendings = 0
 
     def __enter__(self) -> Self:
         self.lab = self._stack.enter_context(Lab())
@@ -51,8 +51,8 @@ class LabCluster:
             self.nodes[name] = LabNode(host, self.directory / name, engine)
             self._stack.callback(self.nodes[name].kill)
         self.client = self.lab.add("client", CLIENT)
-        self.watches = {name: AddressWatch(node.host, self._on_change) for name, node in self.nodes.items()}
-        for watch in self.watches.values():
+        self._watches = [AddressWatch(name, node.host.command, self._on_change) for name, node in self.nodes.items()]
+        for watch in self._watches:
             self._stack.callback(watch.close)
         return self
 
@@ -83,15 +83,8 @@ class LabCluster:
 
     def held_by_two(self, address: str, since: float) -> float:
         """The longest time in seconds after `since` in which more than one kernel had the address."""
-        changes = [change for watch in self.watches.values() for change in watch.changes if change.address == address]
-        having: set[str] = set()
-        longest, began = 0.0, None
-        for change in sorted(changes, key=lambda change: change.at):
-            (having.add if change.held else having.discard)(change.host)
-            if began is not None and change.at > since:
-                longest = max(longest, change.at - max(began, since))
-            began = (began or change.at) if len(having) > 1 else None
-        return max(longest, time.monotonic() - max(began, since)) if began is not None else longest
+        changes = (change for watch in self._watches for change in watch.changes if change.address == address)
+        return held_by_two(changes, since, time.monotonic())
 
     def accepting(self) -> bool:
         """Every node says that it is a member and takes mail."""
@@ -111,17 +104,17 @@ class LabCluster:
 
     def start_sink(self) -> None:
         """Run the next hop on the client's host until the end."""
-        argv = ["tests.e2e.sink", "--host", self.client.address, "--port", str(SINK_PORT)]
+        argv = ["tests.support.sink", "--host", self.client.address, "--port", str(SINK_PORT)]
         process = self._module(self.client, [*argv, "--output", str(self._taken)])
         self._stack.callback(_end, process)
         self.wait_for("the next hop listens", 10, self._taken.exists)
 
     def send(self, address: str, count: int, pause_s: float = 0.0) -> subprocess.Popen[bytes]:
         """Start sending `count` messages; the exit code is 0 when all were acknowledged."""
-        argv = ["tests.support.sender", "--to", address, "--first", str(self._sent), "--count", str(count)]
-        self._sent += count
-        argv += ["--pause", str(pause_s), "--output", str(self.directory / "acknowledged")]
-        return self._module(self.client, argv)
+        self._sendings += 1
+        argv = ["tests.support.sender", "--to", address, "--count", str(count), "--insist"]
+        argv += ["--name", str(self._sendings), "--rate", str(1 / pause_s if pause_s else 0)]
+        return self._module(self.client, [*argv, "--output", str(self.directory / "acknowledged")])
 
     def poll(self, addresses: list[str], seconds: float) -> "Polling":
         """Start asking the addresses every 5 ms."""
@@ -132,7 +125,7 @@ class LabCluster:
     def acknowledged(self) -> set[str]:
         """Message-IDs the client got a 250 for."""
         path = self.directory / "acknowledged"
-        return set(path.read_text().splitlines()) if path.exists() else set()
+        return sender.acknowledged(path) if path.exists() else set()
 
     def taken(self) -> list[Arrival]:
         """Each message the next hop took."""

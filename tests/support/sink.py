@@ -1,6 +1,6 @@
 """The next hop of the stories: an SMTP server on the client host that takes everything and writes down who brought it.
 
-    python -m tests.e2e.sink --host 198.18.0.254 --port 2525 --output FILE
+    python -m tests.support.sink --host 198.18.0.254 --port 2525 --output FILE
 
 One JSON line a message, written before the 250: {"at": monotonic seconds, "peer": address, "id": Message-ID}.
 """
