@@ -1,4 +1,4 @@
-"""`momentum-node config parse|check|show|eval|convert`: what a person asks about a configuration file, without a node.
+"""`momentum-node config …`: what a person asks about a configuration file, and changes in it, without a node.
 
 Files are read here; the configuration room itself opens none. `-` is standard input. Exit status 0 or 1.
 """
@@ -11,10 +11,11 @@ from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from momentum_node import config_console_command
+
 if TYPE_CHECKING:
     from momentum_node.config.loading import Loaded
     from momentum_node.config.messages import Message
-    from momentum_node.config.syntax import Statement, Value
 
 STDIN = "-"
 CONFROOT = "/opt/msys/ecelerity/etc"
@@ -28,6 +29,13 @@ class DiskFiles:
 
     def entries(self, path: str, /) -> list[str]:
         return [entry.name for entry in Path(path).iterdir() if entry.is_file()]
+
+    def writable(self, path: str, /) -> bool:
+        """Whether a new content could take the place of the file: by renaming, so its folder counts too."""
+        if path == STDIN:
+            return True
+        target = Path(path).resolve()
+        return os.access(target.parent, os.W_OK | os.X_OK) and (not target.exists() or os.access(target, os.W_OK))
 
 
 def add_arguments(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
@@ -50,15 +58,19 @@ def add_arguments(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
             command.add_argument("path", metavar="PATH… OPTION", nargs="+", help=words)
         if name == "check":
             command.add_argument("--dialect", type=int, choices=(2, 3), help="refuse the forms of the other one")
+        if name == "show":
+            words = "one scope: scopes and instances, perhaps an option; without it the whole tree"
+            command.add_argument("path", metavar="PATH", nargs="*", help=words)
         if name not in {"parse", "convert"}:
             command.add_argument("--strict", action="store_true", help="warnings refuse the file too")
+    config_console_command.add_arguments(commands)
 
 
 def run(arguments: Namespace) -> int:
     """Do what `add_arguments` registered; returns the exit status."""
     gc.disable()  # one answer, then the process ends: looking for garbage costs a large file a quarter of its time
     commands = {"parse": _parse, "check": _check, "show": _show, "eval": _eval, "convert": _convert}
-    code = commands[arguments.config_command](arguments)
+    code = commands.get(arguments.config_command, _console)(arguments)
     gc.freeze()  # nor at the end of the process
     return code
 
@@ -68,6 +80,7 @@ def run(arguments: Namespace) -> int:
 
 def _parse(arguments: Namespace) -> int:
     from momentum_node.config import files  # noqa: PLC0415 - start-up of the other commands
+    from momentum_node.config.shapes import statement_shape  # noqa: PLC0415
 
     name = arguments.file
     found = files.Files(DiskFiles(), contained=False, search=())
@@ -75,51 +88,8 @@ def _parse(arguments: Namespace) -> int:
     if found.report.error_count:
         _tell(found.report.errors, arguments.format)
         return 1
-    _say(json.dumps([_statement(statement) for statement in statements], indent=2, ensure_ascii=False))
+    _say(json.dumps([statement_shape(statement) for statement in statements], indent=2, ensure_ascii=False))
     return 0
-
-
-def _statement(statement: "Statement") -> dict[str, object]:
-    from momentum_node.config import syntax  # noqa: PLC0415
-
-    if isinstance(statement, syntax.Entry):
-        return {"option": statement.key.text, "value": _value(statement.value)}
-    if isinstance(statement, syntax.Include):
-        return {"include": statement.target.text, "read_only": statement.read_only}
-    attributes = {item.name.text: item.value.text for item in statement.attributes}
-    body = [_statement(inner) for inner in statement.body]
-    if isinstance(statement, syntax.Stanza):
-        instance = statement.instance.text if statement.instance else None
-        return {"stanza": statement.name.text, "instance": instance, "attributes": attributes, "body": body}
-    return {
-        "loader": statement.kind.text,
-        "path": statement.path.text,
-        "symbol": statement.symbol.text,
-        "modifier": statement.modifier.text if statement.modifier else None,
-        "attributes": attributes,
-        "body": body,
-    }
-
-
-def _value(value: "Value") -> object:
-    from momentum_node.config import syntax  # noqa: PLC0415
-
-    if isinstance(value, syntax.Scalar):
-        return value.text
-    if isinstance(value, syntax.Dict):
-        return {"dictionary": [[entry.key.text, _value(entry.value)] for entry in value.entries]}
-    return [_element(element) for element in value.elements]
-
-
-def _element(element: object) -> object:
-    from momentum_node.config import syntax  # noqa: PLC0415
-
-    assert isinstance(element, syntax.Element)  # noqa: S101 - the only kind of element there is
-    if not element.attributes and element.body is None:
-        return element.scalar.text
-    attributes = {item.name.text: item.value.text for item in element.attributes}
-    body = None if element.body is None else _value(element.body)
-    return {"element": element.scalar.text, "attributes": attributes, "body": body}
 
 
 # --- check, show and eval ---
@@ -158,6 +128,8 @@ def _check(arguments: Namespace) -> int:
 def _show(arguments: Namespace) -> int:
     from momentum_node.config.printer import print_tree  # noqa: PLC0415
 
+    if arguments.path:
+        return _console(arguments)
     loaded = _load(arguments)
     if loaded is None:
         return 1
@@ -168,9 +140,15 @@ def _show(arguments: Namespace) -> int:
     return 0
 
 
+def _console(arguments: Namespace) -> int:
+    """A command as at the console of a node, on files."""
+    return config_console_command.run(arguments, DiskFiles(), search_path())
+
+
 def _eval(arguments: Namespace) -> int:
     from momentum_node.config.evaluation import evaluate  # noqa: PLC0415
     from momentum_node.config.paths import PathFault  # noqa: PLC0415
+    from momentum_node.config.shapes import value_shape  # noqa: PLC0415
 
     loaded = _load(arguments)
     if loaded is None:
@@ -181,7 +159,7 @@ def _eval(arguments: Namespace) -> int:
         _complain(f"error: {fault}")
         return 1
     if arguments.format == "json":
-        value = None if found.value is None else _value(found.value)
+        value = None if found.value is None else value_shape(found.value)
         place = None if found.at < 0 else str(loaded.sources.place(found.at))
         _say(json.dumps({"option": found.option, "value": value, "place": place}, indent=2, ensure_ascii=False))
     else:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from momentum_node.config import endpoints, schema
 from momentum_node.config.merge import is_regex
+from momentum_node.config.printer import quoted
 from momentum_node.config.tree import Scope
 from momentum_node.errors import ConfigurationError
 
@@ -84,7 +85,7 @@ def option_of(path: Path, word: str) -> schema.Option:
     known = schema.option(inside, word.lower())
     if known is None:
         raise no_option(inside, word)
-    return known._replace(name=schema.spelling(inside, known.name))
+    return known._replace(name=schema.spelling(inside, word))
 
 
 def find(tree: Scope, path: Iterable[Step]) -> Scope | None:
@@ -93,6 +94,16 @@ def find(tree: Scope, path: Iterable[Step]) -> Scope | None:
     for step in path:
         scope = scope.children.get(step.key) if scope is not None else None
     return scope
+
+
+def wrapped(path: Path, lines: Sequence[str]) -> list[str]:
+    """Lines of text inside the stanzas of a path."""
+    if not path:
+        return list(lines)
+    step = path[0]
+    name = schema.scope_name(step.kind)
+    head = name if step.instance is None else f"{name} {quoted(step.instance)}"
+    return [f"{head} {{", *(f"  {line}" for line in wrapped(path[1:], lines)), "}"]
 
 
 def no_scope(parent: str, word: str) -> PathFault:
