@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -24,6 +25,7 @@ class CoreLink:
         self._on_frame = on_frame
         self._on_lost = on_lost
         self._sock: socket.socket | None = None
+        self._unsent: deque[wire.Frame] = deque()
 
     @property
     def is_connected(self) -> bool:
@@ -38,10 +40,25 @@ class CoreLink:
             await asyncio.sleep(RECONNECT_S)
 
     def send(self, frame: wire.Frame) -> None:
-        """Tell the core; nobody to tell is no error, for it asks anew when it is back."""
-        if self._sock is not None:
-            with contextlib.suppress(OSError):
-                wire.send_frame(self._sock, frame)
+        """Tell the core, in order; nobody to tell is no error, for it asks anew when it is back."""
+        if self._sock is None:
+            return
+        self._unsent.append(frame)
+        if len(self._unsent) == 1:
+            self._flush(self._sock)
+
+    def _flush(self, sock: socket.socket) -> None:
+        """Send what there is; the rest as soon as the core has read some of it."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(OSError):  # the reading side notices an end
+            while self._unsent:
+                try:
+                    wire.send_frame(sock, self._unsent[0])
+                except BlockingIOError:
+                    loop.add_writer(sock.fileno(), self._flush, sock)
+                    return
+                self._unsent.popleft()
+        loop.remove_writer(sock.fileno())
 
     async def _connection(self) -> None:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -53,7 +70,9 @@ class CoreLink:
             await self._read(sock)
         finally:
             if self._sock is not None:
+                asyncio.get_running_loop().remove_writer(sock.fileno())
                 self._sock = None
+                self._unsent.clear()
                 self._on_lost()
             sock.close()
 

@@ -60,8 +60,8 @@ class Worker:
         self._workers = workers
         self._base = Path(os.environ.get("MOMENTUM_SPOOL") or lookup.node.spool_base)
         self._stores: dict[int, Store] = {}
-        self._delivery = Delivery(self._stores, Resolver())
         self._link = CoreLink(own.worker_socket, index, self._on_frame, self._core_lost)
+        self._delivery = Delivery(self._stores, Resolver(), self._link.send)
         self._servers: dict[tuple[str, int], asyncio.Server] = {}
         self._per_listener: Counter[tuple[str, int]] = Counter()
         self._departures: dict[str, asyncio.Task[None]] = {}
@@ -223,7 +223,10 @@ class Worker:
             case wire.Welcome():
                 if not self._opened.is_set():
                     await self._open_spool(frame.node_id)
+                self._delivery.leases.grants.core_is_back()
                 self._delivery.is_open = not self._is_stopping
+            case wire.Granted() | wire.Denied() | wire.Recalled():
+                self._delivery.leases.grants.hear(frame)
             case wire.Listen():
                 await self._listen(frame, descriptor)
             case wire.Unlisten(address, port):
@@ -304,6 +307,7 @@ class Worker:
         """The listeners and DuraVIPs went with it; sessions and deliveries in hand go on."""
         self._delivery.is_open = False
         self._delivery.forget_addresses()
+        self._delivery.leases.grants.core_lost()
         self._close_servers()
 
     # -- generations

@@ -11,7 +11,7 @@ in the backlog).
 import array
 import socket
 from dataclasses import astuple, dataclass
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, get_args
 
 import msgpack
 
@@ -47,6 +47,71 @@ class Released:
     """worker → core: no session and no delivery of this worker uses the address any more."""
 
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """worker → core: one more connection to the first of `hosts` with room, or a token to begin one message.
+
+    Answered by `Granted` or `Denied`, at once or when it is its turn. `number` is the worker's, never used twice;
+    `active`: messages that wait in the worker's queue.
+    """
+
+    number: int
+    binding: str
+    domain: str
+    hosts: tuple[str, ...]
+    active: int
+    wants_token: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """worker → core: it asks no more, or the connection is closed."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """worker → core: the token was not needed."""
+
+    number: int
+    binding: str
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """worker → core, after `Welcome`: a connection that was granted by a core before this one."""
+
+    number: int
+    binding: str
+    domain: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """core → worker: open the connection to `host`, or begin the message, now."""
+
+    number: int
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """core → worker: the queue has what it deserves, or is suspended."""
+
+    number: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """core → worker: others wait; the connection ends once 20 messages or 2 s are used."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +161,23 @@ class Reload:
     digest: str
 
 
-Frame: TypeAlias = Hello | Heartbeat | Released | Welcome | Listen | Unlisten | AddressGained | AddressLost | Reload
+Question: TypeAlias = Ask | Withdraw | Unused | Holds
+Answer: TypeAlias = Granted | Denied | Recalled
+Frame: TypeAlias = (
+    Hello
+    | Heartbeat
+    | Released
+    | Welcome
+    | Listen
+    | Unlisten
+    | AddressGained
+    | AddressLost
+    | Reload
+    | Question
+    | Answer
+)
 
-_KINDS: Final[dict[str, type[Frame]]] = {
-    kind.__name__: kind
-    for kind in (Hello, Heartbeat, Released, Welcome, Listen, Unlisten, AddressGained, AddressLost, Reload)
-}
+_KINDS: Final[dict[str, type[Frame]]] = {kind.__name__: kind for kind in get_args(Frame)}
 
 
 def encode(frame: Frame) -> bytes:

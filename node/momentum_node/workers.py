@@ -16,6 +16,7 @@ from momentum_node import worker_link as wire
 from momentum_node.clock import monotonic
 from momentum_node.config.model import Address
 from momentum_node.errors import ProtocolError
+from momentum_node.limits.desk import Desk
 from momentum_node.log import logger
 from momentum_node.peer import peer_uid
 from momentum_node.status.report import MailReport
@@ -32,6 +33,7 @@ class Worker:
     """One connected mail worker."""
 
     sock: socket.socket
+    link: int  # number of the connection: a worker that comes back is another one
     index: int = -1
     heard: float = 0.0
     state: wire.Heartbeat = field(default_factory=lambda: wire.Heartbeat(False, 0, 0, 0, 0, 0))
@@ -62,6 +64,8 @@ class Workers:
         self._gained: set[str] = set()
         self._released = asyncio.Event()
         self._listening: socket.socket | None = None
+        self._links = 0
+        self.desk = Desk(self._answer)
 
     def listen(self, path: Path) -> None:
         """Wait for workers at `path` (mode 0666: who connects is checked by uid)."""
@@ -71,6 +75,7 @@ class Workers:
         path.chmod(0o666)
         self._listening.listen(64)
         self._listening.setblocking(False)
+        self.desk.open()
         asyncio.get_running_loop().add_reader(self._listening.fileno(), self._accept)
 
     def close(self) -> None:
@@ -81,6 +86,7 @@ class Workers:
             self._listening.close()
         for worker in list(self._workers):
             self._drop(worker, "the core stops")
+        self.desk.close()
         for opened in self._open.values():
             opened.sock.close()
         self._open.clear()
@@ -175,7 +181,8 @@ class Workers:
             return
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        worker = Worker(sock)
+        self._links += 1
+        worker = Worker(sock, self._links)
         self._workers.append(worker)
         asyncio.get_running_loop().add_reader(sock.fileno(), self._read, worker)
 
@@ -207,6 +214,8 @@ class Workers:
             case wire.Released(address=address):
                 worker.owes.discard(address)
                 self._released.set()
+            case wire.Ask() | wire.Withdraw() | wire.Unused() | wire.Holds():
+                self.desk.hear(worker.link, frame)
             case _:
                 self._drop(worker, f"a worker does not say {type(frame).__name__}")
         if accepted_before != self.are_accepting():
@@ -218,6 +227,12 @@ class Workers:
             self._tell(worker, wire.AddressGained(address))
         for opened in self._open.values():
             self._tell(worker, opened.announcement, opened.sock.fileno())
+
+    def _answer(self, link: int, frame: wire.Answer) -> None:
+        for worker in self._workers:
+            if worker.link == link:
+                self._tell(worker, frame)
+                return
 
     def _tell_all(self, frame: wire.Frame, descriptor: int | None = None) -> None:
         for worker in [worker for worker in self._workers if worker.index >= 0]:
@@ -236,5 +251,6 @@ class Workers:
         asyncio.get_running_loop().remove_reader(worker.sock.fileno())
         worker.sock.close()
         self._released.set()
+        self.desk.gone(worker.link)
         logger().info("mail worker gone", index=worker.index, reason=reason)
         self._on_change()

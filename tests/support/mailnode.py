@@ -1,6 +1,7 @@
 """The mail role of a node alone: real manager and workers, driven by the core's real end of the worker link."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import smtplib
@@ -11,6 +12,9 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 
+from momentum_node.config.loading import ConfigurationInvalid, load
+from momentum_node.config_command import DiskFiles
+from momentum_node.limits.rules import LimitRules
 from momentum_node.worker_link import Listen
 from momentum_node.workers import Workers
 
@@ -46,12 +50,9 @@ class MailNode:
         self.local = ip_address(address)
         self.port: int = self._listening.getsockname()[1]
         self._count = workers
-        text = CONFIGURATION.format(
-            spool=self.spool, gateway=gateway, more=more, listener=listener, port=self.port, address=self.local
-        )
-        (self.folder / "ecelerity.conf").write_text(text)
         self.core = Workers("n1", 1, frozenset({os.getuid()}), lambda: None)
         self.manager: subprocess.Popen[bytes] | None = None
+        self.configure(gateway, more=more, listener=listener)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -74,9 +75,30 @@ class MailNode:
             await self.stop()
             raise
 
+    def configure(self, gateway: str, *, more: str = "", listener: str = "") -> None:
+        """Write the file anew, in one step; `core.reload` makes the workers look at it."""
+        text = CONFIGURATION.format(
+            spool=self.spool, gateway=gateway, more=more, listener=listener, port=self.port, address=self.local
+        )
+        self.replace(text)
+
+    def replace(self, text: str) -> None:
+        """Any text as the new file."""
+        (self.folder / "new").write_text(text)
+        (self.folder / "new").rename(self.folder / "ecelerity.conf")
+        if self.manager is not None:
+            self._set_limits()
+
+    def _set_limits(self) -> None:
+        """As the core does with each generation that it accepts."""
+        with contextlib.suppress(ConfigurationInvalid):
+            generation = load(str(self.folder / "ecelerity.conf"), DiskFiles())
+            self.core.desk.configure(LimitRules(generation.tree, generation.sources.place))
+
     def core_returns(self) -> None:
         """The core listens for workers and has our socket for them."""
         self.core.listen(self._run / "core.sock")
+        self._set_limits()
         self.listen_again()
 
     def listen_again(self) -> None:

@@ -145,7 +145,7 @@ def test_message_tokens_are_counted_and_come_back_unused() -> None:
     node.ask(ask(2), 0.0)
     assert granted(node) == [1]  # and nobody connects while no message could be sent
 
-    node.give_back(Id(1, 1), "default", "a.test", "Messages", 1.0)
+    node.give_back("default", "a.test", "Messages", 1.0)
 
     assert granted(node) == [2]
 

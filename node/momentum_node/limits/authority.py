@@ -141,7 +141,7 @@ class Authority:
         self._uncount(held)
         self._serve(held.counters, now)
 
-    def give_back(self, id_: Id, binding: str, domain: str, what: str, now: float) -> None:
+    def give_back(self, binding: str, domain: str, what: str, now: float) -> None:
         """A token of "Connections" or "Messages" that was granted was not used."""
         for rule in self._rules.of(binding, domain).throttles_of(what):
             self._throttle(rule, now).give_back()

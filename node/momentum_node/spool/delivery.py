@@ -4,26 +4,28 @@ Messages come back from a connection with one reply each; what it means for them
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Final
 
 from momentum_node import clock
 from momentum_node.config.model import Address, Binding, OutboundOptions
 from momentum_node.errors import SpoolError
+from momentum_node.limits.rules import LimitRules
 from momentum_node.log import logger
 from momentum_node.smtp.client import Letter
-from momentum_node.smtp.outbound import CONNECT_TIMED_OUT, Connection, SourceMissing
+from momentum_node.smtp.outbound import Connection, SourceMissing
 from momentum_node.smtp.reply import Reply, reply
 from momentum_node.smtp.resolver import Resolver
-from momentum_node.smtp.routes import NoRoute, Target, choose
 from momentum_node.spool.assignment import Assignment
+from momentum_node.spool.dialing import Dialer
+from momentum_node.spool.leases import Leases
 from momentum_node.spool.line import Hand, Line, Way
 from momentum_node.spool.lookup import Lookup
 from momentum_node.spool.message import Message
 from momentum_node.spool.schedule import Key, Queue, Schedule
 from momentum_node.spool.settling import Settling
 from momentum_node.spool.store import Store
+from momentum_node.worker_link import Frame
 
 TICK_S: Final = 0.5
 MAX_RECIPIENTS_PER_BATCH: Final = 100
@@ -31,7 +33,6 @@ SOURCE_REST_S: Final = 5.0  # after EADDRNOTAVAIL, before the next look
 CONNECT_TIMEOUT_TO_DELAY_S: Final = 900.0
 ADOPT_STEP_S: Final = 0.005
 ADOPT_MESSAGES: Final = 500  # moved to another binding in one step
-NO_CONNECTION: Final = reply(451, "4.4.1", "[internal] No valid hosts (unable to make any connections)")
 ADDRESS_LOST: Final = reply(451, "4.3.2", "[internal] the source address moved to another node")
 STOPPING: Final = reply(451, "4.3.2", "[internal] this server is shutting down")
 
@@ -39,12 +40,13 @@ STOPPING: Final = reply(451, "4.3.2", "[internal] this server is shutting down")
 class Delivery:
     """All outbound mail of one worker."""
 
-    def __init__(self, stores: Mapping[int, Store], resolver: Resolver) -> None:
+    def __init__(self, stores: Mapping[int, Store], resolver: Resolver, send: Callable[[Frame], None]) -> None:
         self.schedule = Schedule()
         self.is_open = False  # the core is there and nothing stops us: new connections may be made
         self._stores = stores
         self._settling = Settling(stores, self.schedule, self.add)
-        self._resolver = resolver
+        self.leases = Leases(send, self._recalled, self._turn)
+        self._dialer = Dialer(self, resolver, self.leases)
         self._hostname = ""
         self._adopting: asyncio.Task[None] | None = None
         self._lookup: Lookup | None = None
@@ -52,8 +54,6 @@ class Delivery:
         self._held: set[Address] = set()  # DuraVIPs that are on this node
         self._lines: dict[Key, Line] = {}
         self._hands: dict[Connection, Hand] = {}
-        self._resting: dict[str, float] = {}  # next hop address → until when
-        self._open_to: defaultdict[str, int] = defaultdict(int)
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- the worker's side
@@ -78,6 +78,7 @@ class Delivery:
         self._lookup, self._hostname = lookup, hostname
         self._assignment = Assignment(lookup.node.bindings)
         self._settling.configure(hostname, self._assignment)
+        self.leases.configure(LimitRules(lookup.tree, lookup.sources.place))
         if self._adopting is not None:
             self._adopting.cancel()
         self._adopting = self._spawn(self._adopt())
@@ -116,7 +117,8 @@ class Delivery:
     def tick(self) -> None:
         """The maintainer: due messages become active, connections are opened."""
         now = clock.wall()
-        self._resting = {address: until for address, until in self._resting.items() if until > now}
+        self._dialer.tick(now)
+        self.leases.stop_asking_for_nothing()
         is_adopting = self._adopting is not None and not self._adopting.done()
         for queue in self.schedule.wake(now):
             line = self._line(queue)
@@ -203,7 +205,7 @@ class Delivery:
             return
         while line.queue.active and line.idle:
             self._serve(line.idle.pop())
-        if line.rest_until > clock.wall():
+        if line.rest_until > clock.wall() or not self.leases.may_ask(line):
             return
         for _ in range(line.wanted()):
             line.queue.connections += 1
@@ -223,36 +225,18 @@ class Delivery:
                 line.queue.connections -= 1
 
     async def _connect(self, line: Line, way: Way) -> bool:
-        (source, gateway, port), options = way, line.options
-        found = await self._resolver.targets(gateway or line.queue.key.domain, port, gateway is not None)
-        if isinstance(found, NoRoute):
-            if line.way == way:
-                self._sweep(line, found.reply)
-            return False
-        families = frozenset({4, 6} if source is None else {source.version})
-        why = NO_CONNECTION
-        for target in choose(found, self._resting, self._open_to, families, clock.wall()):
-            connection = Connection(self, target, options, self._ehlo_name(options))
-            try:
-                await connection.open(source)
-            except TimeoutError:
-                why = CONNECT_TIMED_OUT
-            except OSError as error:
-                why = reply(451, "4.4.1", f"[internal] {target.address}: {error.strerror or error}")
-            else:
-                if not connection.is_closed:
-                    self._hands[connection] = Hand(line, way)
-                    self._open_to[target.address] += 1
-                    return True
-            self._rest(target, options)
-        self._no_contact(line, why, way)
+        made = await self._dialer.dial(line, way, self._ehlo_name(line.options))
+        if isinstance(made, Connection):
+            self._hands[made] = Hand(line, way)
+            return True
+        if isinstance(made, Reply):
+            self._no_contact(line, made, way)
+        elif made is not None and line.way == way:
+            self._sweep(line, made.reply)
         return False
 
     def _ehlo_name(self, options: OutboundOptions) -> str:
         return options.ehlo_hostname if not options.ehlo_hostname.startswith("__") else self._hostname
-
-    def _rest(self, target: Target, options: OutboundOptions) -> None:
-        self._resting[target.address] = clock.wall() + options.host_failure_retry_s
 
     def _no_contact(self, line: Line, why: Reply, way: Way) -> None:
         """No host takes a connection: rest; after a long time without any, all that is active fails once."""
@@ -288,11 +272,14 @@ class Delivery:
         """The next letter for a free connection, or goodbye, or wait for one."""
         hand = self._hands[connection]
         line = hand.line
-        if not self._may_deliver(line) or hand.is_used_up(connection.delivered):
+        if not self._may_deliver(line) or hand.is_used_up(connection.delivered) or self.leases.must_end(connection):
             connection.quit()
+            return
+        if line.queue.active and not self.leases.may_begin(line, connection):
             return
         connection.options = line.options
         hand.messages = line.queue.take(MAX_RECIPIENTS_PER_BATCH)
+        self.leases.begun(line, connection, with_message=bool(hand.messages))
         if not hand.messages:
             line.idle.append(connection)
             return
@@ -301,6 +288,20 @@ class Delivery:
             connection.send(_letter(hand.messages, content))
         else:
             self._spawn(self._read_and_send(connection, hand))
+
+    def _recalled(self, connection: Connection) -> None:
+        """Others wait for the place of this connection: idle, it goes at once; busy, when it had its share."""
+        line = self._hands[connection].line
+        if connection in line.idle:
+            line.idle.remove(connection)
+            connection.quit()
+
+    def _turn(self, connection: Connection, may_begin: bool) -> None:
+        """The throttle lets a message go out on it, or the core is gone and it waits."""
+        if may_begin:
+            self._serve(connection)
+        else:
+            self._hands[connection].line.idle.append(connection)
 
     async def _read_and_send(self, connection: Connection, hand: Hand) -> None:
         messages = hand.messages
@@ -331,18 +332,17 @@ class Delivery:
     def connection_closed(self, connection: Connection, why: Reply | None) -> None:
         """See `Owner`."""
         hand = self._hands.pop(connection, None)
+        self.leases.closed(connection)
         if hand is None:
             return
         line = hand.line
         line.queue.connections -= 1
-        self._open_to[connection.target.address] -= 1
-        if not self._open_to[connection.target.address]:
-            del self._open_to[connection.target.address]
+        self._dialer.closed(connection)
         if connection in line.idle:
             line.idle.remove(connection)
         self._hand_back(hand)
         if not connection.reached_smtp and why is not None and why not in {ADDRESS_LOST, STOPPING}:
-            self._rest(connection.target, line.options)
+            self._dialer.rest(connection.target, line.options)
             self._no_contact(line, why, hand.way)
         self._pump(line)
 

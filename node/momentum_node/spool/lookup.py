@@ -3,6 +3,8 @@
 from typing import Protocol
 
 from momentum_node.config.model import Address, InboundOptions, Listener, NodeConfiguration, OutboundOptions
+from momentum_node.config.source import Sources
+from momentum_node.config.tree import Scope
 
 
 class Lookup(Protocol):
@@ -11,6 +13,16 @@ class Lookup(Protocol):
     @property
     def node(self) -> NodeConfiguration:
         """The whole."""
+        ...
+
+    @property
+    def tree(self) -> Scope:
+        """All that was set, merged."""
+        ...
+
+    @property
+    def sources(self) -> Sources:
+        """Where it was set."""
         ...
 
     def inbound(self, listener: Listener, client: Address) -> InboundOptions:

@@ -1,0 +1,102 @@
+"""The driver of the authority: carries the workers' questions to it and its effects back, and keeps its timer."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from momentum_node import worker_link as wire
+from momentum_node.clock import monotonic
+from momentum_node.config.model import Place
+from momentum_node.config.tree import Scope
+from momentum_node.limits.authority import Ask, Authority, Denied, Granted, Id
+from momentum_node.limits.counters import Counts
+from momentum_node.limits.decision import Explanation
+from momentum_node.limits.rules import LimitRules
+
+SETTLE_S: Final = 1.0
+"""After its start a core grants nothing for so long: workers that hold connections of the one before say so first."""
+
+
+class Desk:
+    """One per core. `tell` sends a frame to the worker of a link."""
+
+    def __init__(self, tell: Callable[[int, wire.Answer], None], others: Counts | None = None) -> None:
+        self._tell = tell
+        self.authority = Authority(LimitRules(Scope(), lambda _at: Place("built-in", 1, 1)), others)
+        self._early: list[tuple[int, wire.Question]] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def open(self) -> None:
+        """Workers come from now on; questions are kept until every one that was there before had time to report."""
+        self._early = []
+        asyncio.get_running_loop().call_later(SETTLE_S, self._begin)
+
+    def close(self) -> None:
+        """No answer any more."""
+        self._early = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def configure(self, rules: LimitRules) -> None:
+        """Decide by this generation from now on."""
+        self.authority.configure(rules, monotonic())
+        self._speak()
+
+    def hear(self, link: int, frame: wire.Question) -> None:
+        """A worker asks or reports."""
+        if self._early is not None and not isinstance(frame, wire.Holds):
+            self._early.append((link, frame))
+            return
+        now = monotonic()
+        match frame:
+            case wire.Ask(number, binding, domain, hosts, active, wants_token):
+                ask = Ask(Id(link, number), binding, domain, tuple(hosts), active, wants_token)
+                self.authority.ask(ask, now)
+            case wire.Withdraw(number):
+                self.authority.withdraw(Id(link, number), now)
+            case wire.Unused(number, binding, domain):
+                self.authority.give_back(binding, domain, "Messages", now)
+            case wire.Holds(number, binding, domain, host):
+                self.authority.restore(Id(link, number), binding, domain, host)
+        self._speak()
+
+    def gone(self, link: int) -> None:
+        """A worker's link ended."""
+        if self._early is not None:
+            self._early = [(one, frame) for one, frame in self._early if one != link]
+        self.authority.gone(link, monotonic())
+        self._speak()
+
+    def explain(self, binding: str, domain: str, host: str | None) -> Explanation:
+        """Why a queue may, or may not, open one more connection now."""
+        return self.authority.explain(binding, domain, host, monotonic())
+
+    def _begin(self) -> None:
+        early, self._early = self._early, None
+        for link, frame in early or ():
+            self.hear(link, frame)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.authority.tick(monotonic())
+        self._speak()
+
+    def _speak(self) -> None:
+        for effect in self.authority.effects():
+            match effect:
+                case Granted(id_, host):
+                    self._tell(id_.worker, wire.Granted(id_.number, host))
+                case Denied(id_, why):
+                    self._tell(id_.worker, wire.Denied(id_.number, why))
+                case _:
+                    self._tell(effect.id.worker, wire.Recalled(effect.id.number))
+        due = self.authority.next_timer()
+        if due is None:
+            return
+        delay = max(0.0, due - monotonic())
+        loop = asyncio.get_running_loop()
+        if self._timer is None or self._timer.when() > loop.time() + delay:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = loop.call_later(delay, self._tick)
