@@ -28,6 +28,8 @@ from momentum_node.duravip.recorded import RecordedDuraVip
 from momentum_node.duravip.recorder import FlightRecorder
 from momentum_node.duravip.vip import Identity, Policy, definitions
 from momentum_node.errors import ConfigurationError, DriverError
+from momentum_node.limits.questions import SOCKET, Questions
+from momentum_node.limits.rules import LimitRules
 from momentum_node.plainlisteners import PlainListeners
 from momentum_node.privileges import drop_privileges
 from momentum_node.reporting import Reporting
@@ -61,6 +63,8 @@ class Core:
         self.myself = myself
         uids = frozenset({os.getuid()})
         self.workers = Workers(self.node_name, myself.node_id, uids | {settings.MAIL_UID}, self._usability_changed)
+        self._set_limits()
+        self.questions = Questions(self.workers.desk, uids)
         self.recorder = FlightRecorder(own.flight, self.node_name)
         self.driver = Driver(self._bus, self._machine, self._changed, self.recorder.note)
         self.actuator = Actuator(
@@ -95,6 +99,7 @@ class Core:
         await self._set_lifetime()
         self.workers.listen(self.settings.worker_socket)
         await self.board.listen(self.settings.status_socket)
+        await self.questions.listen(self.settings.run / SOCKET)
         await self.plain.open(self.configuration.listeners)
         self._spawn(self._watch())
         if self.ring is not None:
@@ -115,6 +120,7 @@ class Core:
         await asyncio.gather(*tasks, return_exceptions=True)
         self.workers.close()
         self.board.close()
+        self.questions.close()
         self.link.close()
         self.recorder.close()
 
@@ -166,8 +172,13 @@ class Core:
         self.driver.tell(lambda machine, now: machine.on_definitions(declared, self._policy(), now))
         await self._set_lifetime()
         await self.plain.open(self.configuration.listeners)
+        self._set_limits()
         self.workers.reload(self.configuration.digest)
         self._usability_changed()
+
+    def _set_limits(self) -> None:
+        running = self.generations.running
+        self.workers.desk.configure(LimitRules(running.tree, running.sources.place))
 
     async def _set_lifetime(self) -> None:
         seconds = self._cluster.duravip_addr_lifetime_s

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from momentum_node import explain_command
+
 DEFAULT_BASE: Final = "/var/spool/ecelerity"
 
 
@@ -107,3 +109,4 @@ def add_arguments(commands: "argparse._SubParsersAction[Any]") -> None:
         help="spool folder (default: MOMENTUM_SPOOL, else %(default)s)",
     )
     listing.set_defaults(command=run_spool)
+    explain_command.add_arguments(actions)

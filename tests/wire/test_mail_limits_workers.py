@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,10 @@ from pathlib import Path
 import pytest
 
 from momentum_node.limits.counters import Counter
+from momentum_node.limits.desk import Desk
+from momentum_node.limits.questions import SOCKET, Questions
+from momentum_node.limits.rules import LimitRules
+from tests.support.configuration import loaded
 from tests.support.mailnode import MailNode
 
 pytestmark = pytest.mark.timeout(100)
@@ -120,3 +125,22 @@ async def test_it_is_explained_from_the_running_node(tmp_path: Path) -> None:
         binding = next(one for one in told.standings if one.option == "Max_Outbound_Connections")
         assert (binding.value, binding.place.split(":")[0]) == ("1", str(tmp_path / "ecelerity.conf"))
         await all_taken(node, hop, 60)
+
+
+async def test_the_command_asks_the_core(tmp_path: Path) -> None:
+    desk = Desk(lambda _link, _frame: None)
+    generation = loaded("Max_Outbound_Connections = 0")
+    desk.configure(LimitRules(generation.tree, generation.sources.place))
+    questions = Questions(desk, frozenset({os.getuid()}))
+    await questions.listen(tmp_path / SOCKET)
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "momentum_node", "spool", "explain", "default", "y.test"),
+        env={**os.environ, "MOMENTUM_RUN": str(tmp_path)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    questions.close()
+
+    assert process.returncode == 3
+    assert b"because Max_Outbound_Connections = 0 at main.conf:1:" in said

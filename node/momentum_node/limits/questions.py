@@ -1,0 +1,88 @@
+"""`explain` over a Unix socket of the core: one JSON line in, one JSON line out.
+
+→ {"binding": "b", "domain": "d.test", "host": "mx.d.test" | null}
+← {"may_open": …, "why": …, "standings": […], …}   or   {"error": …}
+"""
+
+import asyncio
+import contextlib
+import json
+import socket
+from pathlib import Path
+from typing import Any, Final
+
+from momentum_node.limits.desk import Desk
+from momentum_node.log import logger
+from momentum_node.peer import peer_uid
+
+SOCKET: Final = "limits.sock"  # in the node's run folder
+MAX_QUESTION_BYTES: Final = 4096
+PATIENCE_S: Final = 5.0
+
+
+class Questions:
+    """Answers whoever runs as one of `uids`."""
+
+    def __init__(self, desk: Desk, uids: frozenset[int]) -> None:
+        self._desk = desk
+        self._uids = uids
+        self._server: asyncio.Server | None = None
+
+    async def listen(self, path: Path) -> None:
+        """Answer at `path` (mode 0666: who asks is checked by uid)."""
+        path.unlink(missing_ok=True)
+        self._server = await asyncio.start_unix_server(self._serve, path, limit=MAX_QUESTION_BYTES)
+        path.chmod(0o666)
+
+    def close(self) -> None:
+        """Answer no more."""
+        if self._server is not None:
+            self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer), contextlib.suppress(OSError, ValueError, TimeoutError):
+            sock: socket.socket = writer.get_extra_info("socket")
+            if (uid := peer_uid(sock)) not in self._uids:
+                logger().warning("refused a reader of the limits socket", uid=uid)
+                return
+            async with asyncio.timeout(PATIENCE_S):
+                line = await reader.readline()
+                writer.write(json.dumps(self._answer(line)).encode() + b"\n")
+                await writer.drain()
+
+    def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            question = json.loads(line)
+            host = question.get("host")
+            told = self._desk.explain(str(question["binding"]), str(question["domain"]), host and str(host))
+        except (ValueError, KeyError, AttributeError):
+            return {"error": 'ask {"binding": …, "domain": …}'}
+        return told.plain()
+
+
+def ask(path: Path, binding: str, domain: str, host: str | None) -> dict[str, Any]:
+    """What the core at `path` answers. Raises `OSError` when none does, `ValueError` for an answer that is none."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(PATIENCE_S)
+        sock.connect(str(path))
+        sock.sendall(json.dumps({"binding": binding, "domain": domain, "host": host}).encode() + b"\n")
+        with sock.makefile("rb") as answer:
+            read: dict[str, Any] = json.loads(answer.readline())
+            return read
+
+
+def described(told: dict[str, Any]) -> str:
+    """An explanation (`Explanation.plain`) for people."""
+    queue = f"{told['group']}/{told['binding']} to {told['domain']}" + (f" by {told['host']}" if told["host"] else "")
+    lines = [
+        f"{queue}: {'may open one more connection' if told['may_open'] else 'NO further connection now'}",
+        f"because {told['why']}",
+        f"open {told['open']}, waiting {told['waiting']}, active messages {told['active']}, goal {told['goal']}",
+        f"  {'LIMIT':<40} {'VALUE':>8} {'COUNT':>6}  COUNTED FOR (set at)",
+    ]
+    lines += [
+        f"{'*' if one['binds'] else ' '} {one['option']:<40} {one['value']:>8} {one['count']:>6}  "
+        f"{one['counts']}{', all nodes' if one['scope'] == 'cluster' else ''} ({one['place']})"
+        for one in told["standings"]
+    ]
+    return "\n".join(lines)
