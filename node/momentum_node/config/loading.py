@@ -5,6 +5,7 @@ text → tokens → syntax tree → includes expanded → canonical tree, checke
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from momentum_node.config import dialects
 from momentum_node.config.files import FileReader, Files
@@ -13,12 +14,19 @@ from momentum_node.config.lookup_outbound import OutboundLookup
 from momentum_node.config.lowering import lower
 from momentum_node.config.merge import Builder
 from momentum_node.config.messages import ConfigurationInvalid, Message
-from momentum_node.config.model import Address, InboundOptions, Listener, NodeConfiguration, OutboundOptions
+from momentum_node.config.model import Address, InboundOptions, Listener, NodeConfiguration, OutboundOptions, Place
 from momentum_node.config.reading import read as read_tree
-from momentum_node.config.source import Report, Sources, TooManyErrors
+from momentum_node.config.source import Report, TooManyErrors
 from momentum_node.config.tree import Scope
 
-__all__ = ["ConfigurationInvalid", "FileReader", "Loaded", "load"]
+__all__ = ["ConfigurationInvalid", "FileReader", "Loaded", "Places", "load"]
+
+
+class Places(Protocol):
+    """Turns the position of a setting into file, line and column."""
+
+    def place(self, at: int, /) -> Place:
+        """Where that is."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,7 @@ class Loaded:
     node: NodeConfiguration
     warnings: tuple[Message, ...]
     tree: Scope
-    sources: Sources = field(repr=False)
+    sources: Places = field(repr=False)
     _inbound: InboundLookup = field(repr=False)
     _outbound: OutboundLookup = field(repr=False)
 

@@ -7,7 +7,10 @@ Nothing here parses; `config/reading.py` builds it from the canonical tree (Mome
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from momentum_node.config.bindings import Bindings
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -170,7 +173,7 @@ class NodeConfiguration:
     hostname: str | None  # Hostname; None = gethostname
     security: Security
     listeners: tuple[Listener, ...]
-    bindings: Mapping[str, Binding]  # "default" is always there
+    bindings: "Bindings"  # "default" is always there
     vips: tuple[Vip, ...]  # sorted by address, IPv4 first
     cluster: Cluster | None
     spool_base: str = "/var/spool/ecelerity"

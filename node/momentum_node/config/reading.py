@@ -5,6 +5,7 @@ from typing import Any
 
 from momentum_node.config import addresses, checks, checks_cluster, endpoints, lookup, schema
 from momentum_node.config.addresses import Service
+from momentum_node.config.bindings import Bindings
 from momentum_node.config.model import Address, Binding, Cluster, Listener, NodeConfiguration, Security, TopologyEntry
 from momentum_node.config.source import Report
 from momentum_node.config.tree import Scope
@@ -74,7 +75,7 @@ def read(tree: Scope, digest: str, report: Report) -> NodeConfiguration | None:
         digest=digest,
         security=_fields(tree.only("security"), Security, {"user": "user", "group": "group"}),
         listeners=tuple(_listener(common, one, report) for one in services if one.kind == "esmtp"),
-        bindings=_bindings(tree, services, report),
+        bindings=Bindings(_bindings(tree, services, report)),
         vips=addresses.vips(services, topologies),
         cluster=_cluster(tree, topologies),
         notices=tuple(report.notices),
