@@ -1,15 +1,11 @@
 """Any bytes at all: a configuration loads, or is refused with places. Nothing else ever leaves the room."""
 
-from ipaddress import IPv4Address
-
-from hypothesis import example, given
+import pytest
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from momentum_node.config.conversion import convert
-from momentum_node.config.loading import ConfigurationInvalid, Loaded, load
-from momentum_node.config.printer import print_tree
-from momentum_node.config.tree import Scope, bare
-from tests.support.configuration import GOLDEN, MemoryFiles, refused
+from tests.support.configuration import GOLDEN, refused
+from tests.support.configuration_laws import answers_or_says_why, loads_or_is_refused, matches_in_time
 
 EXAMPLES = [path.read_bytes() for path in sorted(GOLDEN.rglob("*.conf"))]
 VOCABULARY = r"""
@@ -18,43 +14,6 @@ duravip enabled 0.0.0.0/0 10.0.0.1:25,5~2 [::1]:25 /a+$/ Bind_Address Enable_Dur
 Topology Match_Domain RFC2822 Authorization allow relay_hosts context LOGIN TLS -1 true
 """
 WORDS = [*VOCABULARY.split(), "\n"]
-
-
-def attempt(data: bytes) -> tuple[Loaded | None, ConfigurationInvalid | None]:
-    try:
-        return load("main.conf", MemoryFiles({"main.conf": data})), None
-    except ConfigurationInvalid as refusal:
-        return None, refusal
-
-
-def loads_or_is_refused(data: bytes) -> None:
-    loaded, refusal = attempt(data)
-    if loaded is None:
-        assert refusal is not None
-        assert refusal.messages
-        assert all(message.place.line >= 1 and message.place.column >= 1 for message in refusal.messages)
-        assert all(line.isprintable() for line in refusal.text.split("\n"))
-        return
-    assert load("main.conf", MemoryFiles({"main.conf": print_tree(loaded.tree)})).tree == loaded.tree
-    converts_to_the_same(data, loaded)
-    for listener in loaded.node.listeners:
-        loaded.inbound(listener, IPv4Address("10.0.0.1"))
-    loaded.outbound("default", "a.test")
-
-
-def converts_to_the_same(data: bytes, before: Loaded) -> None:
-    if not any("replaces the list" in message.text for message in before.warnings):
-        text = convert("main.conf", MemoryFiles({"main.conf": data}))
-        after = load("main.conf", MemoryFiles({"main.conf": text}))
-        assert unordered(after.tree) == unordered(before.tree)
-
-
-def unordered(scope: Scope) -> object:
-    """The meaning of a tree without the order of options and of scopes."""
-    settings = {name: bare(setting.value) for name, setting in scope.settings.items()}
-    children = {key: unordered(child) for key, child in scope.children.items()}
-    rules = [(unordered(rule.scope), rule.continues, rule.unites_relay_hosts) for rule in scope.acl]
-    return scope.instance, settings, children, rules
 
 
 @given(st.binary(max_size=200))
@@ -85,3 +44,37 @@ def test_any_example_with_a_piece_cut_out_and_another_put_in(text: bytes, data: 
 
 def test_what_a_stranger_wrote_cannot_move_the_cursor() -> None:
     assert "\x1b" not in refused('Gateway = "\x1b[2J" \x1b').text
+
+
+PATH = (
+    "Binding b Binding_Group g Domain a.test Host mx ESMTP_Listener Listen *:25 Peer 10.0.0.0/8 Idle_Time Max_Retries"
+)
+PATHS = st.lists(st.sampled_from([*PATH.split(), *WORDS]) | st.text(max_size=4), max_size=6).map(" ".join)
+TEXTS = st.sampled_from(
+    [*EXAMPLES, b"Binding b { Max_Retries = 3 Domain a.test { } } ESMTP_Listener { Listen *:25 {} }"]
+)
+
+
+@given(TEXTS, PATHS)
+def test_every_path_gets_an_answer_or_a_reason(text: bytes, path: str) -> None:
+    answers_or_says_why(text + b"\0" + path.encode(errors="replace"))
+
+
+EXPRESSIONS = st.lists(st.sampled_from([*"ab|()*+?.[]^$\\{}0123456789", "(?=", "(?i)", r"\w", "){1,99}"]), max_size=16)
+
+
+@given(EXPRESSIONS.map("".join), st.text(alphabet="ab1 ", max_size=9))
+def test_every_expression_ends_in_time(expression: str, text: str) -> None:
+    matches_in_time(f"{expression}\0{text}".encode())
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.sampled_from(EXAMPLES), st.lists(st.sampled_from(WORDS) | st.text(max_size=3), max_size=9), st.data())
+def test_many_examples_with_many_pieces_changed(text: bytes, words: list[str], data: st.DataObject) -> None:
+    for word in words:
+        start = data.draw(st.integers(0, len(text)))
+        end = data.draw(st.integers(start, min(len(text), start + 40)))
+        text = text[:start] + word.encode(errors="surrogatepass") + text[end:]
+    loads_or_is_refused(text)

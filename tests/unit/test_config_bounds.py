@@ -27,6 +27,7 @@ def ip(number: int) -> str:
 TEXTS = {
     "one option again and again": lambda: repeated(lambda _: "TLS=no "),
     "domains": lambda: repeated(lambda number: f"Domain d{number:x}{{TLS=no}}\n"),
+    "one stanza again and again": lambda: repeated(lambda _: "Domain a{}"),
     "bindings": lambda: repeated(lambda number: f"Binding b{number:x}{{}}"),
     "a list of words": lambda: repeated(lambda _: "a ", "Relay_Domains=(", ")"),
     "a list of networks": lambda: repeated(lambda number: f"::{number & 65535:x} ", "Relay_Hosts=(", ")"),

@@ -94,14 +94,15 @@ def _type(replicate: Scope) -> str:
 
 def _limits(scope: Scope, kinds: tuple[str, ...]) -> Iterator[tuple[Setting, tuple[str, ...]]]:
     """Cluster-wide limits that are set, with the kinds of the scopes around them, outermost first."""
-    for name in _NEEDED:
+    for name in _NEEDED if scope.settings else ():
         setting = scope.settings.get(name)
         if setting is not None and not _is_unlimited(name, setting.decoded):
             yield setting, kinds
     for rule in scope.acl:
         yield from _limits(rule.scope, (*kinds, "peer"))
     for child in scope.children.values():
-        yield from _limits(child, (*kinds, child.name.lower()))
+        if child.settings or child.children or child.acl:  # most of a large file are empty
+            yield from _limits(child, (*kinds, child.name.lower()))
 
 
 def _is_unlimited(name: str, decoded: object) -> bool:

@@ -139,5 +139,6 @@ def network(text: str) -> tuple[Network, bool]:
         raise ValueError(f"'{text}' is not a valid network: mask must be 0-{first.max_prefixlen}")
     length = int(mask) if slash else first.max_prefixlen
     kind: type[IPv4Network] | type[IPv6Network] = IPv4Network if isinstance(first, IPv4Address) else IPv6Network
-    found = kind((int(first), length), strict=False)  # from the number: from an address it would print and read it
-    return found, found.network_address != first
+    number = int(first)
+    found = kind((number, length), strict=False)  # from the number: from an address it would print and read it
+    return found, number & ((1 << first.max_prefixlen - length) - 1) != 0

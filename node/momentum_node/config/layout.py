@@ -2,6 +2,7 @@
 
 import re
 from bisect import bisect_left
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from momentum_node.config.lexer import Lexer, Token
@@ -10,7 +11,7 @@ from momentum_node.config.source import Source
 from momentum_node.config.syntax import Entry, Include, Loader, Scalar, Stanza, Statement
 
 _COMMENT = re.compile(r"#[^\n]*|/\*.*?\*/", re.DOTALL)
-_OPENING = {"{": "}", "[": "]", "(": ")", "<": ">"}
+_OPENING, _CLOSING = frozenset("{[(<"), frozenset("}])>")
 
 
 class Comment(NamedTuple):
@@ -23,30 +24,27 @@ class Comment(NamedTuple):
 
 
 class _Recorder(Lexer):
-    """Keeps kind, start and end of every token, as the parser reads them."""
+    """Keeps every token, as the parser reads them."""
 
     def __init__(self, source: Source) -> None:
         super().__init__(source)
-        self.tokens: list[tuple[str, int, int]] = []
+        self.tokens_read: list[Token] = []
 
-    def next(self) -> Token:
-        token = super().next()
-        self.tokens.append((token.kind, token.at, self._base + self._position))
-        return token
+    def tokens(self, at: int) -> Iterator[Token]:
+        for token in super().tokens(at):
+            self.tokens_read.append(token)
+            yield token
 
-    def words(self, token: Token) -> list[tuple[str, int]]:
-        return []  # every token is to be seen
+    def regex_name(self, token: Token) -> tuple[Scalar, Iterator[Token]]:
+        found = super().regex_name(token)
+        self.tokens_read[-1] = (found[0].text, token[1])
+        return found
 
-    def regex_name(self, token: Token) -> Token:
-        return self._instead(super().regex_name(token))
-
-    def endpoint(self, token: Token) -> Token | None:
+    def endpoint(self, token: Token) -> tuple[Scalar, Iterator[Token]] | None:
         found = super().endpoint(token)
-        return None if found is None else self._instead(found)
-
-    def _instead(self, token: Token) -> Token:
-        self.tokens[-1] = (token.kind, token.at, self._base + self._position)
-        return token
+        if found is not None:
+            self.tokens_read[-1] = (found[0].text, token[1])
+        return found
 
 
 class Layout:
@@ -56,8 +54,8 @@ class Layout:
         recorder = _Recorder(source)
         self.statements = parse(source, recorder)
         self._text, self._base = source.text, source.base
-        self._tokens = recorder.tokens
-        self._starts = [start for _, start, _ in self._tokens]
+        self._tokens = recorder.tokens_read
+        self._starts = [start for _, start in self._tokens]
         self._closing = self._closings()
         self.comments = self._comments()
         self.end = source.base + len(source.text)
@@ -84,7 +82,7 @@ class Layout:
         while self._tokens[follower][0] in {"=", "<"}:
             follower = self._closing.get(self._starts[follower], follower) + 1
         closing = self._closing.get(self._starts[follower])
-        return self._tokens[index][2] if closing is None else self._starts[closing]
+        return self._end(index) if closing is None else self._starts[closing]
 
     def block(self, stanza: Stanza | Loader) -> tuple[int, int]:
         """Where the block of a stanza opens, and where it closes."""
@@ -98,7 +96,7 @@ class Layout:
     def span(self, statement: Statement) -> tuple[int, int]:
         """Start and end of a whole statement."""
         if isinstance(statement, Include):
-            return statement.target.at, self._after(statement.target.at)
+            return statement.target.at, self.after(statement.target.at)
         if isinstance(statement, Stanza):
             return statement.name.at, self.block(statement)[1] + 1
         if isinstance(statement, Loader):
@@ -107,29 +105,34 @@ class Layout:
 
     def _value_end(self, entry: Entry) -> int:
         if isinstance(entry.value, Scalar):
-            return self._after(entry.value.at)
+            return self.after(entry.value.at)
         return self._starts[self._closing[entry.value.at]] + 1
 
-    def _after(self, at: int) -> int:
-        return self._tokens[bisect_left(self._starts, at)][2]
+    def after(self, at: int) -> int:
+        """Where the token that begins at a position ends."""
+        return self._end(bisect_left(self._starts, at))
+
+    def _end(self, index: int) -> int:
+        text, start = self._tokens[index]
+        return start + len(text)
 
     def _closings(self) -> dict[int, int]:
         """Place of each opening bracket → number of the token that closes it."""
         closings, open_at = {}, []
-        for number, (kind, start, _) in enumerate(self._tokens):
-            if kind in _OPENING:
+        for number, (text, start) in enumerate(self._tokens):
+            if text in _OPENING:
                 open_at.append(start)
-            elif kind in _OPENING.values():
+            elif text in _CLOSING:
                 closings[open_at.pop()] = number
         return closings
 
     def _comments(self) -> list[Comment]:
         found, end = [], 0
-        for _, start, after in self._tokens:
+        for token, start in self._tokens:
             gap = self._text[end : start - self._base]
             for match in _COMMENT.finditer(gap) if gap.strip() else ():
                 at = self._base + end + match.start()
                 trailing = end > 0 and "\n" not in gap[: match.start()]
                 found.append(Comment(at, match.group().rstrip(), trailing, self.is_spaced(at)))
-            end = after - self._base
+            end = start + len(token) - self._base
         return found

@@ -50,13 +50,14 @@ def _element(builder: Builder, listener: Scope, element: Element) -> None:
     except ValueError as wrong:
         builder.report.error(name.at, "V003", str(wrong), COMMA_HINT if name.text.endswith(",") else None)
         return
-    for host in _hosts(builder.report, endpoint, element.attributes):
+    for host in _hosts(builder.report, endpoint, element.attributes) if element.attributes else ("",):
         given = endpoints.endpoint(f"{host}:{endpoint.port}", default) if host else endpoint
         listen = builder.open(listener, Scalar("Listen", name.at), Scalar(str(given), name.at, name.quote), given)
         if listen is not None:
             listen.from_array = True
             _numbers(builder, listen, name, endpoint)
-            attributes(builder, listen, element.attributes)
+            if element.attributes:
+                attributes(builder, listen, element.attributes)
             if isinstance(element.body, Dict):
                 rule_lists(builder, listen, element.body)
             elif element.body is not None:

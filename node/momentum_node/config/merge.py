@@ -1,6 +1,8 @@
 """Puts what was written into one canonical tree (configuration §6): repeated stanzas merge, the last value of an
 option wins, and every name and value is checked against the schema where it stands."""
 
+import re
+
 from momentum_node.config import endpoints, notshipped, schema
 from momentum_node.config.model import Network
 from momentum_node.config.source import Report
@@ -11,6 +13,7 @@ from momentum_node.config.values import COMMA_HINT, decode
 _MATCHED_BY_NETWORK = frozenset({"peer", "topology"})
 _MATCHED_BY_NAME = frozenset({"domain", "host"})
 _UNIQUE = {"binding": "binding", "pathway": "pathway"}
+_NAME = re.compile(r"[^\s:]++\Z")
 _RESERVED = frozenset({"all", "group"})  # words of the console
 
 
@@ -100,7 +103,7 @@ class Builder:
 
     def _good_name(self, instance: Scalar) -> bool:
         name = instance.text
-        if name and not any(character.isspace() or character == ":" for character in name):
+        if _NAME.match(name):
             if not name.startswith("#") and name not in _RESERVED:
                 return True
             self.report.error(instance.at, "V001", f"the name '{name}' is reserved")

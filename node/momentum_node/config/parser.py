@@ -3,7 +3,7 @@
 Recursive descent with a bound on depth, so neither a hostile text nor the stack of the caller decides how deep it goes.
 """
 
-from momentum_node.config.lexer import Lexer, SyntaxFault, Token
+from momentum_node.config.lexer import END, SIGNS, Lexer, SyntaxFault, Token, string
 from momentum_node.config.source import Source
 from momentum_node.config.syntax import (
     Array,
@@ -26,8 +26,10 @@ _INCLUDES = {"include": False, "readonly_include": True}
 _NAMED_BY_REGEX = frozenset({"domain", "host"})
 _CLOSER = {"{": "}", "[": "]", "(": ")", "<": ">"}
 _CONTENT = {"{": "block", "[": "dictionary", "(": "list", "<": "attributes"}
-_SCALARS = ("word", "string")
-_ENDING_AN_ELEMENT = ("word", ")")
+_NO_SCALAR = SIGNS | {END}
+_QUOTES = frozenset("\"'")
+_OPENING_A_BODY = frozenset("[(<")
+_made = tuple.__new__  # a third of the time of the constructor of a named tuple; a large file has millions of them
 
 
 def parse(source: Source, lexer: Lexer | None = None) -> tuple[Statement, ...]:
@@ -42,153 +44,157 @@ class _Parser:
         self._place = source.place
         self._base = source.base
         self._open: list[Token] = []  # the brackets that are open, outermost first
-        self._token = self._lexer.next()
+        self._tokens = lexer.tokens(source.base)
+        self._token = next(self._tokens)  # the look-ahead
 
     def file(self) -> tuple[Statement, ...]:
         statements = []
-        while self._token.kind != "end":
+        while self._token[0]:
             statements.append(self._statement())
         return tuple(statements)
 
     # --- statements ---
 
     def _statement(self) -> Statement:
-        first = self._scalar_token()
-        kind = self._token.kind
-        if kind in _SCALARS:
+        first = self._scalar()
+        follower = self._token[0]
+        if follower not in _NO_SCALAR:
             return self._two_words(first)
-        if kind == "=":
+        if follower == "=":
             return self._after_equals(first)
-        if kind in {"[", "("}:
-            return Entry(_scalar(first), self._value(first))
-        if kind == "{":
+        if follower in {"[", "("}:
+            return Entry(first, self._value(first))
+        if follower == "{":
             return self._stanza(first, None, ())
         raise self._unexpected(f"after '{first.text}'", "an option is written `name = value`, a stanza `name { … }`")
 
-    def _after_equals(self, first: Token) -> Statement:
+    def _after_equals(self, first: Scalar) -> Statement:
         equals = self._take()
-        if self._token.kind == "{":
-            return self._stanza(first, None, (), equals_at=equals.at)
-        return Entry(_scalar(first), self._value(first))
+        if self._token[0] == "{":
+            return self._stanza(first, None, (), equals_at=equals[1])
+        return Entry(first, self._value(first))
 
-    def _two_words(self, first: Token) -> Statement:
-        word = first.text.lower() if first.kind == "word" else ""
+    def _two_words(self, first: Scalar) -> Statement:
+        word = "" if first.quote else first.text.lower()
         if word in _INCLUDES:
-            return Include(_scalar(self._take()), _INCLUDES[word])
+            return Include(self._scalar(), _INCLUDES[word])
         if word in CLASSES:
             return self._loader(first)
-        if word in _NAMED_BY_REGEX and self._token.kind == "word" and self._token.text.startswith("/"):
-            self._token = self._lexer.regex_name(self._token)
-        instance = self._take()
-        if first.kind == "string" or self._token.kind not in {"{", "<"}:
+        if word in _NAMED_BY_REGEX and self._token[0].startswith("/"):
+            instance, self._tokens = self._lexer.regex_name(self._token)
+            self._token = next(self._tokens)
+        else:
+            instance = self._scalar()
+        if first.quote or self._token[0] not in {"{", "<"}:
             raise SyntaxFault(instance.at, "P002", f"expected '=' after '{first.text}'", self._equals_hint(first))
-        return self._stanza(first, _scalar(instance), self._attributes())
+        return self._stanza(first, instance, self._attributes())
 
-    def _equals_hint(self, first: Token) -> str | None:
-        if self._token.kind in _SCALARS or self._token.kind == "=":
+    def _equals_hint(self, first: Scalar) -> str | None:
+        if self._token[0] not in _NO_SCALAR or self._token[0] == "=":
             return None
         return f"an option is written `{first.text} = value`, a named stanza `{first.text} name {{ … }}`"
 
     def _stanza(
-        self, name: Token, instance: Scalar | None, attributes: tuple[Attribute, ...], equals_at: int | None = None
+        self, name: Scalar, instance: Scalar | None, attributes: tuple[Attribute, ...], equals_at: int | None = None
     ) -> Stanza:
-        if name.kind == "string":
+        if name.quote:
             raise SyntaxFault(name.at, "P001", f"the name of a stanza is written without quotes: '{name.text}'")
-        return Stanza(_scalar(name), instance, attributes, self._block(), equals_at)
+        return Stanza(name, instance, attributes, self._block(), equals_at)
 
-    def _loader(self, first: Token) -> Loader:
-        path = self._take()
-        if self._token.kind not in _SCALARS:
+    def _loader(self, first: Scalar) -> Loader:
+        path = self._scalar()
+        if self._token[0] in _NO_SCALAR:
             hint = f"a module is loaded by `{first.text} path symbol {{ … }}`"
-            raise SyntaxFault(self._token.at, "P009", f"module symbol missing after '{path.text}'", hint)
-        symbol = self._take()
-        modifier = self._modifier() if self._token.kind in _SCALARS else None
+            raise SyntaxFault(self._token[1], "P009", f"module symbol missing after '{path.text}'", hint)
+        symbol = self._scalar()
+        modifier = None if self._token[0] in _NO_SCALAR else self._modifier()
         attributes = self._attributes()
-        body = self._block()
-        return Loader(_scalar(first), _scalar(path), _scalar(symbol), modifier, attributes, body)
+        return Loader(first, path, symbol, modifier, attributes, self._block())
 
     def _modifier(self) -> Scalar:
-        word = self._take()
+        word = self._scalar()
         if word.text.lower() not in MODIFIERS:
             hint = "known are passive, enabled and disabled"
             raise SyntaxFault(word.at, "P008", f"'{word.text}' is not a module modifier", hint)
-        if self._token.kind in _SCALARS:
-            raise SyntaxFault(self._token.at, "P008", "only one module modifier is allowed")
-        return _scalar(word)
+        if self._token[0] not in _NO_SCALAR:
+            raise SyntaxFault(self._token[1], "P008", "only one module modifier is allowed")
+        return word
 
     def _block(self) -> tuple[Statement, ...]:
         self._enter("{")
         statements = []
-        while self._token.kind != "}":
+        while self._token[0] != "}":
             statements.append(self._statement())
         self._leave()
         return tuple(statements)
 
     # --- values ---
 
-    def _value(self, key: Token) -> Value:
-        kind = self._token.kind
-        if kind == "(":
+    def _value(self, key: Scalar) -> Value:
+        follower = self._token[0]
+        if follower == "(":
             return self._array(endpoints=key.text.lower().endswith("_listener"))
-        if kind == "[":
+        if follower == "[":
             return self._dict()
-        return _scalar(self._scalar_token())
+        return self._scalar()
 
     def _array(self, *, endpoints: bool = False) -> Array:
         opening = self._enter("(")
         elements = []
-        while self._token.kind != ")":
-            if endpoints and self._token.kind == "[":
-                self._token = self._lexer.endpoint(self._token) or self._token
-            if self._token.kind == "word" and (words := self._lexer.words(self._token)):
-                elements += [Element(Scalar(text, at)) for text, at in words]
-                self._token = self._lexer.next()
-            elements.append(self._element(endpoints=endpoints))
+        while (follower := self._token[0]) != ")":
+            scalar = (endpoints and follower == "[" and self._endpoint()) or self._scalar()
+            if self._token[0] in _OPENING_A_BODY:
+                elements.append(self._element(scalar, endpoints=endpoints))
+            else:
+                elements.append(_made(Element, (scalar, (), None)))
         self._leave()
-        return Array(tuple(elements), opening.at)
+        return Array(tuple(elements), opening)
 
-    def _element(self, *, endpoints: bool) -> Element:
-        scalar = _scalar(self._scalar_token())
-        if self._token.kind in _ENDING_AN_ELEMENT:
-            return Element(scalar)
+    def _endpoint(self) -> Scalar | None:
+        """A `[` in a listener list begins an endpoint, if it looks like one."""
+        found = self._lexer.endpoint(self._token)
+        if found is None:
+            return None
+        scalar, self._tokens = found
+        self._token = next(self._tokens)
+        return scalar
+
+    def _element(self, scalar: Scalar, *, endpoints: bool) -> Element:
         attributes = self._attributes()
-        if self._token.kind == "[":
-            endpoint = self._lexer.endpoint(self._token) if endpoints else None
-            if endpoint is None:
-                return Element(scalar, attributes, self._dict())
-            self._token = endpoint
-        if self._token.kind == "(":
+        if self._token[0] == "(":
             return Element(scalar, attributes, self._array())
+        if self._token[0] == "[" and not (endpoints and self._lexer.endpoint(self._token)):
+            return _made(Element, (scalar, attributes, self._dict()))
         return Element(scalar, attributes)
 
     def _dict(self) -> Dict:
         opening = self._enter("[")
         entries = []
-        while self._token.kind != "]":
-            key = self._scalar_token()
-            if self._token.kind == "=":
+        while self._token[0] != "]":
+            key = self._scalar()
+            if self._token[0] == "=":
                 self._take()
-            elif self._token.kind in _SCALARS:
-                raise SyntaxFault(self._token.at, "P002", f"expected '=' after '{key.text}'")
-            elif self._token.kind not in {"[", "("}:
+            elif self._token[0] not in _NO_SCALAR:
+                raise SyntaxFault(self._token[1], "P002", f"expected '=' after '{key.text}'")
+            elif self._token[0] not in {"[", "("}:
                 raise self._unexpected(f"after '{key.text}'", f"an entry is written `{key.text} = value`")
-            entries.append(Entry(_scalar(key), self._value(key)))
+            entries.append(Entry(key, self._value(key)))
         self._leave()
-        return Dict(tuple(entries), opening.at)
+        return _made(Dict, (tuple(entries), opening))
 
     def _attributes(self) -> tuple[Attribute, ...]:
-        if self._token.kind != "<":
+        if self._token[0] != "<":
             return ()
         self._enter("<")
         attributes = []
-        while self._token.kind != ">":
-            name = self._scalar_token()
-            if self._token.kind in _SCALARS:
-                raise SyntaxFault(self._token.at, "P002", f"expected '=' after '{name.text}'")
-            if self._token.kind != "=":
+        while self._token[0] != ">":
+            name = self._scalar()
+            if self._token[0] not in _NO_SCALAR:
+                raise SyntaxFault(self._token[1], "P002", f"expected '=' after '{name.text}'")
+            if self._token[0] != "=":
                 raise self._unexpected(f"after '{name.text}'", f'an attribute is written `{name.text}="value"`')
             self._take()
-            attributes.append(Attribute(_scalar(name), _scalar(self._scalar_token())))
+            attributes.append(Attribute(name, self._scalar()))
         self._leave()
         return tuple(attributes)
 
@@ -196,63 +202,63 @@ class _Parser:
 
     def _take(self) -> Token:
         token = self._token
-        self._token = self._lexer.next()
+        self._token = next(self._tokens)
         return token
 
-    def _scalar_token(self) -> Token:
+    def _scalar(self) -> Scalar:
+        """The look-ahead, which must be a bareword or a string."""
         token = self._token
-        if token.kind not in _SCALARS:
+        text, at = token
+        if text in _NO_SCALAR:
             raise self._unexpected()
-        if token.text == "," and token.kind == "word":
-            raise SyntaxFault(token.at, "P005", "',' is not a separator", "list elements are separated by blanks")
-        return self._take()
+        if text == ",":
+            raise SyntaxFault(at, "P005", "',' is not a separator", "list elements are separated by blanks")
+        self._token = next(self._tokens)
+        return string(token) if text[0] in _QUOTES else _made(Scalar, (text, at, ""))
 
-    def _enter(self, bracket: str) -> Token:
-        if self._token.kind != bracket:
+    def _enter(self, bracket: str) -> int:
+        """Open a bracket; its position."""
+        token = self._token
+        if token[0] != bracket:
             raise self._unexpected(None, f"expected '{bracket}'")
         if len(self._open) >= MAX_DEPTH:
-            raise SyntaxFault(self._token.at, "P001", f"brackets are nested more than {MAX_DEPTH} deep")
-        opening = self._take()
-        self._open.append(opening)
-        return opening
+            raise SyntaxFault(token[1], "P001", f"brackets are nested more than {MAX_DEPTH} deep")
+        self._token = next(self._tokens)
+        self._open.append(token)
+        return token[1]
 
     def _leave(self) -> None:
         self._open.pop()
-        self._take()
+        self._token = next(self._tokens)
 
     def _unexpected(self, where: str | None = None, hint: str | None = None) -> SyntaxFault:
         """Why the look-ahead cannot stand here: never closed, closed wrongly, or simply out of place."""
-        token = self._token
+        text, at = self._token
         opening = self._open[-1] if self._open else None
-        if token.kind == "end":
+        if text == END:
             if opening is not None:
-                return SyntaxFault(opening.at, "P003", f"'{opening.text}' is never closed")
-            return SyntaxFault(token.at, "P001", f"the text ends {where or 'where a value is expected'}", hint)
-        if token.kind in {"}", "]", ")"} and (opening is None or token.kind != _CLOSER[opening.text]):
-            return self._mismatch(token, opening)
-        place = where or (f"in {_CONTENT[opening.text]}" if opening else "")
-        text = f"unexpected '{token.text}' {place}".rstrip()
-        return SyntaxFault(token.at, "P001", text, self._hint(token, opening) or hint)
+                return SyntaxFault(opening[1], "P003", f"'{opening[0]}' is never closed")
+            return SyntaxFault(at, "P001", f"the text ends {where or 'where a value is expected'}", hint)
+        if text in {"}", "]", ")"} and (opening is None or text != _CLOSER[opening[0]]):
+            return self._mismatch(self._token, opening)
+        place = where or (f"in {_CONTENT[opening[0]]}" if opening else "")
+        return SyntaxFault(at, "P001", f"unexpected '{text}' {place}".rstrip(), self._hint(text, opening) or hint)
 
     def _mismatch(self, token: Token, opening: Token | None) -> SyntaxFault:
         if opening is None:
-            return SyntaxFault(token.at, "P004", f"'{token.text}' closes nothing")
-        text = f"'{token.text}' does not close the '{opening.text}' that is open"
-        return SyntaxFault(token.at, "P004", text, self._still_open(opening))
+            return SyntaxFault(token[1], "P004", f"'{token[0]}' closes nothing")
+        text = f"'{token[0]}' does not close the '{opening[0]}' that is open"
+        return SyntaxFault(token[1], "P004", text, self._still_open(opening))
 
-    def _hint(self, token: Token, opening: Token | None) -> str | None:
-        if token.kind == "{" and opening and opening.text in "([":
+    def _hint(self, text: str, opening: Token | None) -> str | None:
+        if text == "{" and opening and opening[0] in "([":
             return "dictionaries are written with `[ ]`"
-        if token.kind == "=" and opening and opening.text == "(":
+        if text == "=" and opening and opening[0] == "(":
             return self._still_open(opening)
-        if token.kind == "=":
+        if text == "=":
             return "quote values that contain `=`"
         return None
 
     def _still_open(self, opening: Token) -> str:
-        place = self._place(opening.at - self._base)
-        return f"the `{opening.text}` opened at {place.line}:{place.column} is still open"
-
-
-def _scalar(token: Token) -> Scalar:
-    return tuple.__new__(Scalar, token[1:])  # the same three fields; the constructor takes three times as long
+        place = self._place(opening[1] - self._base)
+        return f"the `{opening[0]}` opened at {place.line}:{place.column} is still open"

@@ -181,4 +181,7 @@ def _scopes(scope: Scope) -> Iterator[Scope]:
         for rule in scope.acl:
             yield rule.scope
         for child in scope.children.values():
-            yield from _scopes(child)
+            if child.children or child.acl:
+                yield from _scopes(child)
+            else:
+                yield child
