@@ -135,7 +135,6 @@ class InboundLookup:
         self._peers = _Peers(listener)
         self._listens: dict[str, _Listen] = {}
         self._sessions: dict[tuple[Address | None, int, Address], InboundOptions] = {}
-        self._equal: dict[InboundOptions, InboundOptions] = {}
 
     def levels(self, listen: str, client: Address) -> tuple[Settings, ...]:
         """All levels above the built-in default, most specific first; `listen` is a normalised endpoint."""
@@ -171,7 +170,6 @@ class InboundLookup:
         if found is None:
             levels = self.levels(str(endpoints.Endpoint(listener.address, listener.port)), client)
             found = answer(InboundOptions, INBOUND, levels)
-            found = self._equal.get(found) or keep(self._equal, found, found)
             keep(self._sessions, key, found)
         return found
 

@@ -4,7 +4,7 @@ Model objects are extension types, numbered here. A value as it is written is th
 for a list, `["[", entries]` for a dictionary. Places inside a value are not kept: that of its setting stands beside it.
 """
 
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Final
@@ -16,17 +16,9 @@ from momentum_node.config.messages import Message
 from momentum_node.config.syntax import Array, Attribute, Dict, Element, Entry, Scalar, Value
 
 _TEXTS: Final[tuple[type[Any], ...]] = (IPv4Address, IPv6Address, IPv4Network, IPv6Network)
-_OBJECTS: Final[tuple[type[Any], ...]] = (
-    model.Place,
-    model.Listener,
-    model.Binding,
-    model.TopologyEntry,
-    model.Vip,
-    model.Cluster,
-    model.Security,
-    Message,
-)
-_SET: Final = 100
+_MODEL: Final[tuple[type[Any], ...]] = tuple(kind for _, kind in sorted(vars(model).items()) if is_dataclass(kind))
+_OBJECTS: Final = (*_MODEL, Message)
+_SET: Final = 9
 _FIRST_OBJECT: Final = 10
 _CODES: Final = {kind: code for code, kind in (*enumerate(_TEXTS), *enumerate(_OBJECTS, _FIRST_OBJECT))}
 _NAMES: Final = {kind: tuple(field.name for field in fields(kind)) for kind in _OBJECTS}

@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
+from momentum_node.config.loading import Places
 from momentum_node.config.model import Address, InboundOptions, Listener, NodeConfiguration, OutboundOptions
-from momentum_node.config.source import Sources
 from momentum_node.config.tree import Scope
 
 
@@ -21,7 +21,7 @@ class Lookup(Protocol):
         ...
 
     @property
-    def sources(self) -> Sources:
+    def sources(self) -> Places:
         """Where it was set."""
         ...
 
