@@ -32,6 +32,7 @@ from momentum_node.limits.questions import SOCKET, Questions
 from momentum_node.limits.rules import LimitRules
 from momentum_node.plainlisteners import PlainListeners
 from momentum_node.privileges import drop_privileges
+from momentum_node.reload import ReloadNews
 from momentum_node.reporting import Reporting
 from momentum_node.status.board import Board
 from momentum_node.workers import Workers
@@ -78,6 +79,7 @@ class Core:
         )
         self.driver.actuator = self.actuator
         self.plain = PlainListeners(link, self.workers)
+        self.news = ReloadNews(generations.running)
         self.ring = RingWatch(myself.node_id, self._changed) if is_corosync(own.bus) else None
         self.reporting = Reporting(self)
         self.board = Board(self.reporting.build, uids | {settings.SERVICES_UID})
@@ -100,11 +102,11 @@ class Core:
         self.workers.listen(self.settings.worker_socket)
         await self.board.listen(self.settings.status_socket)
         await self.questions.listen(self.settings.run / SOCKET)
-        await self.plain.open(self.configuration.listeners)
+        await self.plain.apply(self.configuration.listeners)
         self._spawn(self._watch())
         if self.ring is not None:
             self._spawn(self.ring.run())
-        self._spawn(self.plain.keep_trying(lambda: self.configuration.listeners))
+        self._spawn(self.plain.keep_trying())
         membership = asyncio.create_task(self.driver.run(self._cluster.cluster_group))
         await asyncio.wait({membership, asyncio.create_task(self._stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
         if membership.done():
@@ -151,11 +153,18 @@ class Core:
         """Load a new generation or node list when the files change."""
         while True:
             await asyncio.sleep(WATCH_S)
-            if await asyncio.to_thread(self.generations.look) is not None:
-                log.logger().info("configuration loaded", digest=self.configuration.digest)
+            if await asyncio.to_thread(self._look):
                 await self._apply()
             await self._look_at_node_list()
             self._changed()
+
+    def _look(self) -> bool:
+        """Whether there is a new generation. In a thread: reads files."""
+        loaded = self.generations.look()
+        if loaded is not None:
+            self.news.accepted(loaded)
+        self.news.seen(self.generations.errors)
+        return loaded is not None
 
     async def _look_at_node_list(self) -> None:
         with contextlib.suppress(ConfigurationError, OSError):  # the old list stays in force; the operator repairs it
@@ -165,15 +174,17 @@ class Core:
                 await self._apply()
 
     async def _apply(self) -> None:
+        """Put the running generation into force: what is not wanted any more goes before anything new comes."""
+        self._set_limits()
+        self.workers.reload(self.configuration.digest)  # first: a new socket's options come with it
+        await self.plain.apply(self.configuration.listeners)
+        self.actuator.configure(self._cluster.if_check_interval_s, self._cluster.duravip_addr_lifetime_s)
         self.actuator.set_plans(self._plans())
         for address, plan in self.actuator.plans.items():
             self.workers.close_ports(address, frozenset(port for port, _ in plan.ports))
         declared = definitions(self.configuration.vips, self.node_name)
         self.driver.tell(lambda machine, now: machine.on_definitions(declared, self._policy(), now))
         await self._set_lifetime()
-        await self.plain.open(self.configuration.listeners)
-        self._set_limits()
-        self.workers.reload(self.configuration.digest)
         self._usability_changed()
 
     def _set_limits(self) -> None:

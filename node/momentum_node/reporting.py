@@ -59,7 +59,7 @@ class Reporting:
             configuration=self._configuration(),
             interfaces=[],  # read by the services process, when somebody asks
             mail=core.workers.report(),
-            notices=list(core.configuration.notices),
+            notices=[*core.configuration.notices, *core.news.waiting],
         )
 
     def _identity(self) -> NodeIdentity:

@@ -96,6 +96,10 @@ class Actuator:
             self._unplumb(place, 0.0)
         await asyncio.gather(*(place.task for place in busy if place.task is not None))
 
+    def configure(self, check_interval_s: float, lease_s: float | None) -> None:
+        """Use these from the next check and the next `set_plans` on; `lease_s` None: as long as so many need."""
+        self._check_interval_s, self._lease_s = check_interval_s, lease_s
+
     def set_plans(self, plans: Mapping[Address, VipPlan]) -> None:
         """A new generation: what is served is moved to its new interface, or gets its new listeners, at once."""
         self.plans = plans
