@@ -132,11 +132,14 @@ class KindCluster(KubeconfigCluster):
                 raise ClusterError(f"{program} is not installed; it is needed for MOMENTUM_TEST_CLUSTER=kind")
         if _KIND_NAME not in _run("kind", "get", "clusters").split():
             self._create()
+        _run("kind", "export", "kubeconfig", "--name", _KIND_NAME, "--kubeconfig", str(self.kubeconfig))
         super().up()
         for target in TARGETS:
             say(f"building {target} and loading it into kind")
             reference = self.image(target)
-            _run("docker", "build", "-q", "--target", target, "-t", reference, str(SOURCE))
+            # Without attestations, which `kind load` cannot take: https://github.com/kubernetes-sigs/kind/issues/3795
+            plain = ["env", "BUILDX_NO_DEFAULT_ATTESTATIONS=1"]
+            _run(*plain, "docker", "build", "-q", "--target", target, "-t", reference, str(SOURCE))
             _run("kind", "load", "docker-image", reference, "--name", _KIND_NAME)
 
     def _create(self) -> None:
@@ -170,7 +173,8 @@ class KindCluster(KubeconfigCluster):
 
     def pod_processes(self, node_name: str) -> list[Process]:
         """Pids are those inside the node's container."""
-        listed = _run("docker", "exec", node_name, "ps", "-eo", "pid=,ppid=,uid=,cgroup=,args=")
+        # ps cuts a control group after 27 characters unless told otherwise, before the part that tells a pod's.
+        listed = _run("docker", "exec", node_name, "ps", "-ww", "-eo", "pid=,ppid=,uid=,cgroup:400=,args=")
         rows = (line.split(None, 4) for line in listed.splitlines())
         return [
             Process(int(row[0]), int(row[1]), int(row[2]), tuple(row[4].split()), row[3])

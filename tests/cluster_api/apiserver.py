@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.cluster import binaries
 from tests.cluster.certificates import Authority
+from tests.support.ending import end
 
 
 class ApiServer:
@@ -92,12 +93,7 @@ def _daemon(folder: Path, name: str, command: list[str]) -> Iterator[None]:
     try:
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, 10)
 
 
 def _wait_until_ready(server: ApiServer) -> None:

@@ -14,14 +14,3 @@ def start_python(cluster: ClusterProvider, module: str, *arguments: str, nice: i
     """Starts a module of the work tree with this interpreter; a negative `nice` where we may."""
     command = cluster.in_clients(["nice", "-n", str(nice), sys.executable, "-m", module, *arguments])
     return subprocess.Popen(command, cwd=SOURCE, stdin=subprocess.DEVNULL, env=dict(os.environ, PYTHONUNBUFFERED="1"))
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a process that `start_python` started and waits for it."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

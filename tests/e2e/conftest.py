@@ -37,12 +37,12 @@ def cluster() -> Iterator[ClusterProvider]:
 
 @pytest.fixture(autouse=True)
 def _needed_faults(request: pytest.FixtureRequest) -> None:
-    """Skips a story whose `needs` mark names what the cluster cannot do, and says what that is."""
-    mark = request.node.get_closest_marker("needs")
-    if mark is None:
+    """Skips a story whose `needs` marks name what the cluster cannot do, and says what that is."""
+    needed = [fault for mark in request.node.iter_markers("needs") for fault in mark.args]
+    if not needed:
         return
     provider: ClusterProvider = request.getfixturevalue("cluster")
-    missing = [fault.value for fault in mark.args if isinstance(fault, Fault) and fault not in provider.faults]
+    missing = sorted({fault.value for fault in needed if isinstance(fault, Fault) and fault not in provider.faults})
     if missing:
         pytest.skip(f"a {provider.name} cluster cannot {', '.join(missing)}")
 

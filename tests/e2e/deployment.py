@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.cluster.paths import SOURCE
-from tests.cluster.provider import ClusterProvider
+from tests.cluster.provider import ClusterProvider, Fault
 
 CHART = SOURCE / "charts" / "momentum-operator"
 RELEASE, RELEASE_NAMESPACE = "momentum", "momentum-system"
@@ -28,16 +28,22 @@ def resource(cluster: ClusterProvider, vips: Mapping[str, str]) -> dict[str, Any
         "vips": [{"name": name, "address": vips[name]} for name in names],
         "listeners": [{"name": "smtp", "port": 25, "vips": names}],
         "bindings": [{"name": f"from-{name}", "vip": name} for name in names],
-        "mail": {
-            "relayNetworks": [f"{cluster.client_address}/32"],
-            "gateway": f"{cluster.client_address}:{SINK_PORT}",
-            "retry": {"intervalSeconds": 2, "maxIntervalSeconds": 10},
-        },
+        "mail": {"retry": {"intervalSeconds": 2, "maxIntervalSeconds": 10}, **_through_client_host(cluster)},
         "bus": {"profile": "Fast", "partitionPolicy": "Majority"},
         "deletionPolicy": "Purge",
     }
     metadata = {"name": NAME, "namespace": NAMESPACE}
     return {"apiVersion": "momentumcluster.io/v1alpha1", "kind": "MomentumCluster", "metadata": metadata, "spec": spec}
+
+
+def _through_client_host(cluster: ClusterProvider) -> dict[str, Any]:
+    """Where mail comes from and goes to, where there is a client host."""
+    if Fault.CLIENT_HOST not in cluster.faults:
+        return {}
+    return {
+        "relayNetworks": [f"{cluster.client_address}/32"],
+        "gateway": f"{cluster.client_address}:{SINK_PORT}",
+    }
 
 
 def install_chart(cluster: ClusterProvider, replicas: int = 1) -> None:
@@ -83,6 +89,15 @@ def delete(cluster: ClusterProvider, seconds: int = 120) -> None:
     """`kubectl delete`, which returns when the finalizer is gone. Raises ClusterError when that takes longer."""
     options = ["-n", NAMESPACE, "--wait=true", f"--timeout={seconds}s"]
     cluster.kubectl("delete", "momentumcluster", NAME, *options, timeout_s=seconds + 10)
+
+
+def uninstall(cluster: ClusterProvider) -> None:
+    """What a person does at the end: the chart, its definitions, both namespaces and the labels of the nodes."""
+    cluster.helm("uninstall", RELEASE, "--namespace", RELEASE_NAMESPACE, "--wait", "--timeout", "120s")
+    kinds = [f"{kind}.momentumcluster.io" for kind in ("momentumclusters", "duravips")]
+    cluster.kubectl("delete", "customresourcedefinition", *kinds, "--timeout=60s", timeout_s=70)
+    cluster.kubectl("delete", "namespace", NAMESPACE, RELEASE_NAMESPACE, "--timeout=60s", timeout_s=70)
+    cluster.kubectl("label", "node", "--all", "mail-")
 
 
 def describe(cluster: ClusterProvider) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 from tests.cluster.processes import wait_until
 from tests.cluster.provider import ClusterProvider
 from tests.e2e import deployment
-from tests.e2e.clienthost import end, start_python
+from tests.e2e.clienthost import start_python
+from tests.support.ending import end
 from tests.support.sender import acknowledged
 from tests.support.sink import Arrival, arrivals
 

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from tests.cluster.provider import ClusterProvider
-from tests.e2e.clienthost import end, start_python
+from tests.e2e.clienthost import start_python
+from tests.support.ending import end
 from tests.support.poller import PATIENCE_S, Answer, double_answer, longest_gap, read
 
 

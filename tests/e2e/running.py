@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.provider import ClusterProvider
+from momentum_operator.lease import DURATION_S
+from tests.cluster.processes import wait_until
+from tests.cluster.provider import ClusterProvider, Fault
 from tests.e2e import deployment
 from tests.e2e.addresses import holders
 from tests.e2e.mailload import Sink
@@ -19,12 +21,17 @@ REPLICAS = 2
 
 @dataclass(frozen=True)
 class Mail:
-    """The MomentumCluster `mail`, with `folder` for what instruments write."""
+    """The MomentumCluster `mail`, with `folder` for what instruments write; a sink where there is a client host."""
 
     cluster: ClusterProvider
     vips: dict[str, str]
-    sink: Sink
     folder: Path
+    sinks: tuple[Sink, ...]
+
+    @property
+    def sink(self) -> Sink:
+        """Where all mail ends (CLIENT_HOST)."""
+        return self.sinks[0]
 
     @property
     def address(self) -> str:
@@ -44,6 +51,11 @@ class Mail:
     def leader(self) -> str:
         """The pod of the operator that holds the lease; empty when nobody does."""
         return str(self._lease().get("holderIdentity", ""))
+
+    def wait_for_leader(self, seconds: float = DURATION_S + 15) -> None:
+        """Returns when a replica renews the lease: after a fault it may have to be taken first."""
+        before = self._lease().get("renewTime")
+        assert wait_until(lambda: self.leader() != "" and self._lease().get("renewTime") != before, seconds, 0.2)
 
     def changes_of_leader(self) -> int:
         """How often the lease has changed hands."""
@@ -67,14 +79,15 @@ class Mail:
 def running(cluster: ClusterProvider, folder: Path) -> Iterator[Mail]:
     """Installs and applies what is not there yet, waits until it is Ready, and leaves it there."""
     vips = {f"out-{number}": cluster.free_address(40 + number) for number in (1, 2, 3)}
-    sink = Sink(cluster, folder / "sink")
+    sinks = (Sink(cluster, folder / "sink"),) if Fault.CLIENT_HOST in cluster.faults else ()
     try:
         deployment.install_chart(cluster, REPLICAS)
         deployment.apply(cluster, deployment.resource(cluster, vips))
         deployment.wait_ready(cluster)
-        yield Mail(cluster, vips, sink, folder)
+        yield Mail(cluster, vips, folder, sinks)
     except Exception:
         print(deployment.describe(cluster))
         raise
     finally:
-        sink.stop()
+        for sink in sinks:
+            sink.stop()

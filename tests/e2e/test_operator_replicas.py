@@ -18,11 +18,7 @@ from tests.e2e.addresses import holders
 from tests.e2e.poller import Poller
 from tests.e2e.running import Mail
 
-pytestmark = [
-    pytest.mark.kubernetes,
-    pytest.mark.timeout(900),
-    pytest.mark.needs(Fault.CLIENT_HOST, Fault.ENTER_NODE),
-]
+pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900)]
 
 SHARED_MACHINE_S = 2.0
 """Three nodes, their control plane and the tests share a few processors here: figures are judged by benchmarks/."""
@@ -36,7 +32,7 @@ def test_the_replicas_are_on_different_nodes_and_one_has_the_lease(mail: Mail) -
     assert mail.leader() in pods
 
 
-@pytest.mark.needs(Fault.CUT_PORT, Fault.SEE_WRITES)
+@pytest.mark.needs(Fault.CLIENT_HOST, Fault.ENTER_NODE, Fault.CUT_PORT, Fault.SEE_WRITES)
 def test_the_node_of_the_working_replica_is_cut_off(mail: Mail) -> None:
     """The node has an address too: that moves as fast as ever, and the other replica tells where it went."""
     old, address = _leader_beside_an_address(mail)
