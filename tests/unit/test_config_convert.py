@@ -1,5 +1,7 @@
 """`config convert`: old files become new ones that say the same, with their comments and in their order."""
 
+from pathlib import Path
+
 import pytest
 
 from momentum_node.config.conversion import convert
@@ -7,6 +9,7 @@ from momentum_node.config.loading import ConfigurationInvalid, load
 from momentum_node.config.printer import print_tree
 from tests.support.configuration import GOLDEN, MemoryFiles, loaded, where
 
+ROOT = Path(__file__).parents[2]
 OLD = ["V1", "V3", "V5", "manual"]
 EXAMPLES = [path.stem for path in sorted((GOLDEN / "valid").glob("*.conf")) if path.stem != "V7"]
 
@@ -113,6 +116,62 @@ def test_includes_stay_and_are_not_read() -> None:
 )
 def test_each_old_form(old: str, new: str) -> None:
     assert converted(old) == new
+
+
+def test_comments_of_a_listener_that_moves_go_with_it() -> None:
+    old = """
+cluster {
+  cluster_group = a  # the group
+  # where nodes meet
+  cluster_listener = *:4802  # here
+}
+"""
+    assert converted(old) == (
+        'cluster {\n  cluster_group = "a"  # the group\n}\n'
+        '# where nodes meet\n# here\nECCluster_Listener {\n  Listen "*:4802" {}\n}\n'
+    )
+
+
+def test_what_is_included_into_an_old_stanza_stays_in_it() -> None:
+    files = {"old.conf": "Missing_Headers = allow"}
+    old = "RFC2822 {\n  include old.conf  # of 2005\n  Trace_Headers = off\n}"
+
+    new = converted(old)
+
+    assert new == 'RFC2822 {\n  include "old.conf"  # of 2005\n}\nRFC2822_Trace_Headers = off\n'
+    assert loaded(new, files=files).tree == loaded(old, files=files).tree
+
+
+LISTS = {"other.conf": "ESMTP_Listener = ( 10.0.0.2 )"}
+
+
+def test_a_list_that_an_included_file_replaces_becomes_a_comment() -> None:
+    old = "ESMTP_Listener = ( 10.0.0.1 )\ninclude other.conf"
+
+    new = convert("main.conf", MemoryFiles({"main.conf": old, **LISTS}))
+
+    assert new == '# replaced by the list in "other.conf":\n# ESMTP_Listener = ( 10.0.0.1 )\ninclude "other.conf"\n'
+    assert loaded(new, files=LISTS).tree == loaded(old, files=LISTS).tree
+
+
+def test_a_list_that_replaces_an_included_one_says_so() -> None:
+    old = "include other.conf\nESMTP_Listener = ( 10.0.0.1 )"
+
+    new = convert("main.conf", MemoryFiles({"main.conf": old, **LISTS}))
+
+    assert '# Stanzas add up: remove the list in "other.conf", which this one replaced\nESMTP_Listener {' in new
+
+
+def test_the_manuals_example_of_the_repository_survives_convert_and_show() -> None:
+    old = (ROOT / "examples" / "manual-2.x.conf").read_text()
+
+    new = converted(old)
+
+    assert loaded(new).tree == loaded(old).tree
+    shown = print_tree(loaded(new).tree)
+    assert loaded(shown).tree == loaded(old).tree
+    assert shown == print_tree(loaded(old).tree)
+    assert loaded(shown).node.notices == loaded(old).node.notices
 
 
 def test_a_faulty_file_is_not_converted() -> None:

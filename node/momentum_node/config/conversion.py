@@ -14,6 +14,7 @@ from momentum_node.config.lexer import SyntaxFault
 from momentum_node.config.lowering import Lowering, is_group, module_name
 from momentum_node.config.merge import Builder, elements
 from momentum_node.config.messages import ConfigurationInvalid
+from momentum_node.config.page import Page
 from momentum_node.config.source import Report, Sources, TooManyErrors
 from momentum_node.config.syntax import Array, Dict, Element, Entry, Include, Loader, Scalar, Stanza, Statement, Value
 from momentum_node.config.tree import AclRule, Scope
@@ -23,7 +24,8 @@ _NOT_KEPT = {"W03": "obsolete and ignored", "W06": None}  # code → why it beco
 
 
 def convert(main: str, read: FileReader) -> str:
-    """The file `main` in the form of Momentum 3, includes not followed; raises ConfigurationInvalid."""
+    """The file `main` in the form of Momentum 3; raises ConfigurationInvalid. Of included files only this is asked:
+    whether a listener list there replaces one here, or the other way round."""
     files = Files(read, contained=False, search=())
     layout = None
     source = files.source(main)
@@ -36,7 +38,7 @@ def convert(main: str, read: FileReader) -> str:
         _check(layout.statements, files.report)
     if layout is None or files.report.error_count:
         raise ConfigurationInvalid(files.report.errors, count=files.report.error_count)
-    return _Conversion(layout, files.sources).text()
+    return _Conversion(layout, files.sources, _Lists(main, read)).text()
 
 
 def _check(statements: tuple[Statement, ...], report: Report) -> None:
@@ -54,49 +56,42 @@ def _without_includes(statements: Iterable[Statement]) -> Iterator[Statement]:
             yield statement
 
 
-class _Page:
-    """Lines of the answer, and the comments that still have to be put in."""
+class _Lists:
+    """Which listener lists of the whole configuration replace which: the last one wins, whatever file it is in."""
 
-    def __init__(self, layout: Layout) -> None:
-        self.lines: list[str] = []
-        self._comments = layout.comments
-        self._next = 0
+    def __init__(self, main: str, read: FileReader) -> None:
+        files = Files(read, contained=False, search=())
+        self._sources = files.sources
+        self._lists: dict[str, list[int]] = {}  # name → places; those of `main` are its positions
+        with suppress(TooManyErrors):
+            for statement in files.statements(main):
+                if isinstance(statement, Entry) and _is_list(statement):
+                    self._lists.setdefault(_list_name(statement), []).append(statement.key.at)
 
-    def put(self, line: str) -> None:
-        self.lines.append(line)
+    def winner(self, entry: Entry) -> str | None:
+        """Where the list stands that replaces this one: a file, "" for this file, None when it is the last."""
+        last = self._places(entry)[-1]
+        return None if last == entry.key.at else self._file(last)
 
-    def space(self) -> None:
-        """An empty line, but not two, and none at the beginning of a block."""
-        if self.lines and self.lines[-1] and not self.lines[-1].endswith("{"):
-            self.lines.append("")
+    def replaced(self, entry: Entry) -> list[str]:
+        """The other files whose lists this one replaces."""
+        files = [self._file(at) for at in self._places(entry)]
+        return [file for file in dict.fromkeys(files) if file]
 
-    def comments_before(self, at: int, indent: str) -> None:
-        while self._next < len(self._comments) and self._comments[self._next].at < at:
-            comment = self._comments[self._next]
-            self._next += 1
-            if comment.trailing and "\n" not in comment.text and self.lines and self.lines[-1]:
-                self.lines[-1] += f"  {comment.text}"
-                continue
-            if comment.spaced:
-                self.space()
-            self.put(indent + comment.text)
+    def _places(self, entry: Entry) -> list[int]:
+        return self._lists.get(_list_name(entry), [entry.key.at])
 
-    def has_comment(self, start: int, end: int) -> bool:
-        return any(start < comment.at < end for comment in self._comments[self._next : self._next + 1])
-
-    def skip_comments(self, end: int) -> None:
-        """What stands before `end` was copied already."""
-        while self._next < len(self._comments) and self._comments[self._next].at < end:
-            self._next += 1
+    def _file(self, at: int) -> str:
+        source = self._sources.of(at)
+        return "" if source is self._sources.files[0] else source.file
 
 
 class _Conversion:
-    def __init__(self, layout: Layout, sources: Sources) -> None:
-        self._layout, self._sources = layout, sources
-        self._page = _Page(layout)
+    def __init__(self, layout: Layout, sources: Sources, lists: _Lists) -> None:
+        self._layout, self._sources, self._lists = layout, sources, lists
+        self._page = Page(layout)
         self._modules = Lowering(self._builder())
-        self._elsewhere: list[Scope] = []  # global stanzas that come out of an inner statement
-        self._last_lists = {_list_name(one): one for one in layout.statements if _is_list(one)}
+        self._elsewhere: list[Scope | str] = []  # global stanzas that come out of an inner statement, their comments
 
     def text(self) -> str:
         self._body(Scope(), self._layout.statements, self._layout.end, "")
@@ -110,6 +105,9 @@ class _Conversion:
     def _body(self, scope: Scope, statements: Iterable[Statement], end: int, indent: str) -> None:
         for statement in statements:
             at = statement.target.at if isinstance(statement, Include) else self._layout.span(statement)[0]
+            if _goes_elsewhere(scope, statement):
+                self._elsewhere += self._page.take(at, indent)
+                self._elsewhere += self._page.take_trailing(self._layout.span(statement)[1], self._layout)
             self._page.comments_before(at, indent)
             if not isinstance(statement, Include) and self._layout.is_spaced(at):
                 self._page.space()
@@ -119,8 +117,8 @@ class _Conversion:
         self._page.comments_before(end, indent)
 
     def _put_elsewhere(self) -> None:
-        for stanza in self._elsewhere:
-            for line in printer.stanza_lines(Scope(), stanza, ""):
+        for found in self._elsewhere:
+            for line in [found] if isinstance(found, str) else printer.stanza_lines(Scope(), found, ""):
                 self._page.put(line)
         self._elsewhere.clear()
 
@@ -226,8 +224,10 @@ class _Conversion:
         for statement in stanza.body:
             self._page.comments_before(self._layout.span(statement)[0], indent)
             if isinstance(statement, Include):
-                self._page.put(f"{indent}# the file included here stood in `RFC2822 {{ }}`: prefix its options too")
-                self._statement(Scope(), statement, indent)
+                self._page.put(f"{indent}{stanza.name.text} {{")  # its options have no prefix of their own
+                self._statement(Scope(), statement, indent + _STEP)
+                self._page.comments_before(self._layout.line_end(statement.target.at), indent + _STEP)
+                self._page.put(f"{indent}}}")
             else:
                 self._lowered(Scope(), statement, stanza._replace(body=(statement,)), indent)
         self._page.comments_before(end, indent)
@@ -263,9 +263,15 @@ class _Conversion:
         self._page.skip_comments(end)
 
     def _listener_list(self, entry: Entry, indent: str) -> None:
-        if self._last_lists[_list_name(entry)] is not entry:
-            self._copy(entry, indent, "replaced by the list that follows")
+        winner = self._lists.winner(entry)
+        if winner is not None:
+            where = f"in {printer.quoted(winner)}" if winner else "that follows"
+            self._copy(entry, indent, f"replaced by the list {where}")
             return
+        for file in self._lists.replaced(entry):
+            self._page.put(
+                f"{indent}# Stanzas add up: remove the list in {printer.quoted(file)}, which this one replaced"
+            )
         kind = schema.SCOPES[_list_name(entry)]
         end = self._layout.span(entry)[1]
 
@@ -338,6 +344,11 @@ def _parts_of(value: Value) -> Iterable[Element | Entry]:
 
 def _head(kind: schema.ScopeKind, instance: Scalar | None) -> str:
     return kind.name if instance is None or not kind.named else f"{kind.name} {printer.quoted(instance.text)}"
+
+
+def _goes_elsewhere(scope: Scope, statement: Statement) -> bool:
+    """2.x: the listener of the cluster scope is a global stanza in Momentum 3."""
+    return scope.name == "cluster" and isinstance(statement, Entry) and statement.key.text.lower() == "cluster_listener"
 
 
 def _is_list(statement: Statement) -> bool:

@@ -63,6 +63,11 @@ class Layout:
     def text(self, start: int, end: int) -> str:
         return self._text[start - self._base : end - self._base]
 
+    def line_end(self, at: int) -> int:
+        """Where the line of a position ends."""
+        end = self._text.find("\n", at - self._base)
+        return self.end if end < 0 else self._base + end
+
     def is_spaced(self, at: int) -> bool:
         """Whether an empty line stands directly before a position."""
         before = self._text[: at - self._base] if at - self._base < 400 else self._text[at - self._base - 400 : at]
