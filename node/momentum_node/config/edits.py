@@ -6,6 +6,7 @@ from typing import NamedTuple
 from momentum_node.config.spans import Span
 
 _BLANKS = " \t"
+_CLOSING = ">)]}"
 _INDENT = re.compile(r"[ \t]*")
 _STEP = "  "
 
@@ -50,7 +51,8 @@ def removal(text: str, span: Span) -> Edit:
         return Edit(Span(span.start, end), "")  # what follows in the line keeps its indent
     if at_end:
         return Edit(Span(begin, span.end), "")
-    return Edit(Span(begin, end), " " if begin < span.start or end > span.end else "")
+    glued = end == span.end and text[end] in _CLOSING  # no blank stood before the bracket, so none remains
+    return Edit(Span(begin, end), " " if begin < span.start and not glued else "")
 
 
 def _line_end(text: str, offset: int) -> int:

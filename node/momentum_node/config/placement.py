@@ -170,8 +170,8 @@ class Placement:
         what = path_text(path)
         for places in (self._own_places(scope), [*self._all_places(scope)]):
             after = self._without(places, what, lambda node: not isinstance(node, Attribute))
-            if find(after.tree, path) is None:
-                return after
+            if find(after.tree, path) is None and _number(after.tree) <= _number(self._draft.tree) - _number(scope):
+                return after  # else what stood inside is somewhere else now: 2.x names the group in the binding
         raise Unwritable(f"{what} cannot be unset: other text makes it again")
 
     def _own_places(self, scope: Scope) -> list[int]:
@@ -210,6 +210,11 @@ class Placement:
             found.append(span)
         outer = [span for span in found if not any(_is_inside(span, other) for other in found)]
         return [removal(source.text, span) for span in outer]
+
+
+def _number(scope: Scope) -> int:
+    """How many scopes there are, all depths."""
+    return 1 + sum(_number(child) for child in scope.children.values())
 
 
 def _is_inside(inner: tuple[int, int], outer: tuple[int, int]) -> bool:

@@ -4,7 +4,18 @@ from collections.abc import Iterator, Sequence
 
 from momentum_node.config import schema
 from momentum_node.config.evaluation import evaluate
-from momentum_node.config.paths import Path, PathFault, Step, find, only_scopes, option_of, path_text, scopes, wrapped
+from momentum_node.config.paths import (
+    Path,
+    PathFault,
+    Step,
+    find,
+    no_scope,
+    only_scopes,
+    option_of,
+    path_text,
+    scopes,
+    wrapped,
+)
 from momentum_node.config.patterns import Pattern, compiled
 from momentum_node.config.printer import assignment, print_tree, quoted
 from momentum_node.config.shapes import value_shape
@@ -19,8 +30,10 @@ _LONGEST = 255  # characters of a name that an expression looks at
 def get(question: Question, words: Sequence[str]) -> Answer:
     """The value that is set exactly there."""
     path, rest = scopes(words)
-    if len(rest) != 1:
-        raise PathFault("`config get` takes a path and one option" if rest else "the name of an option is missing")
+    if not rest:
+        raise PathFault("the name of an option is missing")
+    if len(rest) > 1:
+        raise no_scope(path[-1].kind if path else "", rest[0])
     return _setting(question, path, option_of(path, rest[0]))
 
 
