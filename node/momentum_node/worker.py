@@ -19,6 +19,7 @@ import uvloop
 
 from momentum_node import __version__, clock, generation, log, settings
 from momentum_node import worker_link as wire
+from momentum_node.assigner import Assigner
 from momentum_node.config.changes import session_ends
 from momentum_node.config.model import Address, Listener, Place
 from momentum_node.core_link import CoreLink
@@ -30,7 +31,6 @@ from momentum_node.smtp.inbound import Inbound
 from momentum_node.smtp.reply import Reply, reply
 from momentum_node.smtp.resolver import Resolver
 from momentum_node.smtp.trace import date_text
-from momentum_node.spool.assignment import Assignment
 from momentum_node.spool.delivery import TICK_S, Delivery
 from momentum_node.spool.disk import RealDisk
 from momentum_node.spool.lookup import Lookup
@@ -73,6 +73,7 @@ class Worker:
         self._is_stopping = False
         self._opened = asyncio.Event()
         self.store = self._make_store(index)
+        self.assigner = Assigner(lookup, self._delivery.holds)
         self._use(lookup)
 
     # -- life
@@ -201,10 +202,6 @@ class Worker:
         self._per_listener[inbound.listener] += 1
         hostname = options.banner_hostname or self._hostname
         return Client(inbound.client, options, hostname, f"{self.product}; {date_text(clock.wall())}")
-
-    def binding_for(self, sender_domain: str, local: Address) -> str:
-        """See `Reception`."""
-        return self._assignment.choose(sender_domain, local)
 
     def accepted(self, messages: list[Message]) -> None:
         """See `Reception`."""
@@ -335,13 +332,13 @@ class Worker:
         """Run on this generation from now on. Sessions look at it when their client says something."""
         self.generation += 1
         self._use(lookup)
+        self.assigner.configure(lookup)
         self._delivery.configure(lookup, self._hostname)
         for store in (self.store, *self._stores.values()):
             store.set_sync(lookup.node.force_fsync)
 
     def _use(self, lookup: Lookup) -> None:
         self._lookup = lookup
-        self._assignment = Assignment(lookup.node.bindings)
         self._hostname = lookup.node.hostname or socket.gethostname()
         self._listeners = {
             ("" if one.address is None else str(one.address), one.port): one for one in lookup.node.listeners

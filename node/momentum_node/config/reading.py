@@ -36,18 +36,42 @@ _GLOBAL = {
     "mail_workers": "mail_workers",
     "delayed_queue_scan_interval": "delayed_queue_scan_interval_s",
 }
+_THROTTLES = {
+    "outbound_throttle_messages",
+    "outbound_throttle_connections",
+    "cluster_outbound_throttle_messages",
+    "cluster_outbound_throttle_connections",
+}
+_MAXIMA = {
+    "scope_max_outbound_connections",
+    "cluster_max_outbound_connections",
+    "cluster_scope_max_outbound_connections",
+}
+_SERVER = {"server_max_outbound_connections", "cluster_server_max_outbound_connections"}
+_LIMITS = {*_THROTTLES, *_MAXIMA, *_SERVER, "connection_allocation_aggressiveness", "dkim_sign"}
+_NODE = {
+    "server_reserve_outbound_connections",
+    "reserve_maintenance_interval",
+    "default_binding",
+    "policy_file",
+    "policy_timeout",
+    "dkim_keys",
+    "dkim_headers",
+    "bounce_classifications",
+}
 _DURAVIP = {"enable_duravip", "duravip_preference"}
 _BUILT = {
-    "": {*_GLOBAL, *lookup.INBOUND, *lookup.OUTBOUND, lookup.MAX_RETRIES, "bind_address"},
+    "": {*_GLOBAL, *lookup.INBOUND, *lookup.OUTBOUND, lookup.MAX_RETRIES, *_LIMITS, *_NODE, "bind_address"},
     "security": {"user", "group"},
     "esmtp_listener": {*lookup.INBOUND, "pathway", "listen_backlog", "enable", "reconfig_message"},
     "listen": {*lookup.INBOUND, *_DURAVIP, "pathway", "listen_backlog", "enable"},
     "peer": {*lookup.INBOUND, "pathway"},
     "pathway": set(lookup.INBOUND),
     "pathway_group": set(lookup.INBOUND),
-    "binding": {*lookup.OUTBOUND, *_DURAVIP, lookup.MAX_RETRIES, "bind_address", "match_domain"},
-    "binding_group": {*lookup.OUTBOUND, lookup.MAX_RETRIES, "bind_address"},
-    "domain": {*lookup.OUTBOUND, lookup.MAX_RETRIES},
+    "binding": {*lookup.OUTBOUND, *_DURAVIP, *_LIMITS, lookup.MAX_RETRIES, "bind_address", "match_domain"},
+    "binding_group": {*lookup.OUTBOUND, *_LIMITS, lookup.MAX_RETRIES, "bind_address"},
+    "domain": {*lookup.OUTBOUND, *_LIMITS, lookup.MAX_RETRIES},
+    "host": {"max_outbound_connections", *_MAXIMA},
     "cluster": set(CLUSTER),
     "topology": {"interface", "cidrmask"},
 }
@@ -167,6 +191,8 @@ def _not_built(tree: Scope) -> Iterator[str]:
     for scope in _scopes(tree):
         kind = scope.name.lower()
         built = _BUILT.get(kind)
+        if kind == "regex_binding2":  # its keys are names of bindings
+            continue
         if built is None:
             yield f"{schema.scope_name(kind)} {scope.instance}" if kind == "replicate" else schema.scope_name(kind)
             continue

@@ -5,6 +5,12 @@ Bind_Address | addr | * | G BG B | P0 M3 | source of outbound connections; * = t
 EHLO_Hostname | string | __hostname__ | out | P1 M3 | name in our EHLO; __message__ = domain of the envelope sender
 Match_Domain | array string multi | - | B | P0 M3 | envelope sender domains that choose this binding
 Default_Binding | enum normal suspended none | normal | G | P1 M3 | fate of mail that no binding claims
+Policy_File | string | - | G | P1 ours | Python file whose assign(message, session) chooses bindings
+Policy_Timeout | int 1..60 | 1 | G | P1 ours | seconds for one answer of the policy; then the rules decide
+DKIM_Keys | dict | - | G | P1 ours | From domain = selector:path of a PEM key, several with blanks between
+DKIM_Headers | array string | - | G | P1 ours | headers that are signed; unset = those of RFC 6376 §5.4.1
+DKIM_Sign | bool | true | out | P1 ours | sign with the keys of the From domain
+Bounce_Classifications | array string | - | G | P1 ours | files of classification rules, asked before the built-in ones
 Suspend_Delivery | bool | false | out | P1 M3 | accept and keep, open no connection
 Retry_Interval | seconds | 1200 | out | P1 M3 | base of the back-off between attempts
 Max_Retry_Interval | seconds | 43200 | out | P1 M3 | longest single delay between attempts

@@ -12,6 +12,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import Final, Protocol, cast
 
 from momentum_node import clock
+from momentum_node.assigner import NO_BINDING, Assigner
 from momentum_node.config.model import Address, InboundOptions
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.arriving import Arriving
@@ -20,6 +21,7 @@ from momentum_node.smtp.reply import Reply, reply
 from momentum_node.smtp.session import Session
 from momentum_node.smtp.trace import date_text, received_header
 from momentum_node.spool.body import LargeBody
+from momentum_node.spool.choice import Arrival
 from momentum_node.spool.disk import File
 from momentum_node.spool.message import INLINE_BODY_BYTES, Envelope, Message, Recipient, Stored, Transaction
 from momentum_node.spool.store import Store
@@ -46,8 +48,9 @@ class Reception(Protocol):
         """Who this client is and what it may do, or the refusal to send instead of a greeting."""
         ...
 
-    def binding_for(self, sender_domain: str, local: Address) -> str:
-        """The binding of a message from `sender_domain` that came in on `local`."""
+    @property
+    def assigner(self) -> Assigner:
+        """Who chooses the binding of each message."""
         ...
 
     def accepted(self, messages: list[Message]) -> None:
@@ -66,6 +69,7 @@ class Content:
     parts: list[bytes] = field(default_factory=list)
     size: int = 0
     large: LargeBody | None = None
+    start: bytes = b""  # of a large one, for those who choose its binding
 
 
 class Inbound(asyncio.Protocol):
@@ -194,6 +198,8 @@ class Inbound(asyncio.Protocol):
         if content.size > INLINE_BODY_BYTES:
             name = f"{self._reception.store.new_id().replace('/', '-')}.body"
             content.large = LargeBody(self._reception.store, name, self._reception.bodies, self._caught_up)
+            if self._reception.assigner.looks_inside:
+                content.start = b"".join(content.parts)
             for part in content.parts:
                 content.large.add(part)
             content.parts.clear()
@@ -208,18 +214,47 @@ class Inbound(asyncio.Protocol):
 
     def _complete(self, arriving: Arriving) -> None:
         content, self._content = self._content, Content()
-        transaction = self._transaction(arriving, content)
+        assigner, arrivals = self._reception.assigner, self._arrivals(arriving, content)
+        if assigner.has_policy:
+            self._start(self._ask_policy(assigner, arrivals, arriving, content))
+        else:
+            self._assigned(assigner.choose(arrivals), arriving, content)
+
+    def _arrivals(self, arriving: Arriving, content: Content) -> list[Arrival]:
+        start = b""
+        if self._reception.assigner.looks_inside:
+            start = content.start or b"".join(content.parts)
+        head, _, body = start.partition(b"\r\n\r\n")
+        sender = arriving.sender
+        return [
+            Arrival(sender.text, sender.domain, one.text, self.local, self._local_port, self.client, head, body)
+            for one in arriving.recipients
+        ]
+
+    async def _ask_policy(
+        self, assigner: Assigner, arrivals: list[Arrival], arriving: Arriving, content: Content
+    ) -> None:
+        self._assigned(await assigner.ask(arrivals), arriving, content)
+
+    def _assigned(self, bindings: list[str] | None, arriving: Arriving, content: Content) -> None:
+        """Keep the message; None: no binding takes it now."""
+        if bindings is None or self._session is None:
+            if content.large is not None:
+                self._start(content.large.drop())
+            self._answer(NO_BINDING)
+            return
+        transaction = self._transaction(arriving, content, bindings)
         if content.large is None:
             self._keep(transaction, None)
         else:
             self._start_large(transaction, content.large)
 
-    def _transaction(self, arriving: Arriving, content: Content) -> Transaction:
+    def _transaction(self, arriving: Arriving, content: Content, bindings: list[str]) -> Transaction:
         session, store = self._session, self._reception.store
         assert session is not None  # noqa: S101 - only a living session completes a message
-        binding = self._reception.binding_for(arriving.sender.domain, self.local)
         recipients = tuple(
-            Recipient(store.new_id(), one.text, binding, one.domain or self._hostname) for one in arriving.recipients
+            Recipient(store.new_id(), one.text, binding, one.domain or self._hostname)
+            for one, binding in zip(arriving.recipients, bindings, strict=True)
         )
         now = clock.wall()
         client = f"{self.client}:{self._client_port}"

@@ -1,10 +1,11 @@
 """Which binding a message gets, once, before it is queued. Pure.
 
-1. a policy's or an operator's choice   (not here yet: nobody can make one)
-2. `Match_Domain`, the sender's domain, exactly
-3. the one binding whose address is the DuraVIP that the message came in on (ours): what is accepted on an address
+What a policy, an operator or a rule chooses comes before it (choice.py); then:
+
+1. `Match_Domain`, the sender's domain, exactly
+2. the one binding whose address is the DuraVIP that the message came in on (ours): what is accepted on an address
    leaves from it, and follows it. Several bindings on one address say nothing about which one is meant.
-4. `default`
+3. `default`
 """
 
 from collections.abc import Mapping

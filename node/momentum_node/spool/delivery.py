@@ -16,7 +16,7 @@ from momentum_node.smtp.client import Letter
 from momentum_node.smtp.outbound import Connection, SourceMissing
 from momentum_node.smtp.reply import Reply, reply
 from momentum_node.smtp.resolver import Resolver
-from momentum_node.spool.assignment import Assignment
+from momentum_node.spool.assignment import DEFAULT, Assignment
 from momentum_node.spool.dialing import Dialer
 from momentum_node.spool.leases import Leases
 from momentum_node.spool.line import Hand, Line, Way
@@ -51,6 +51,7 @@ class Delivery:
         self._adopting: asyncio.Task[None] | None = None
         self._lookup: Lookup | None = None
         self._assignment = Assignment({})
+        self._keeps_default = False  # Default_Binding = suspended
         self._held: set[Address] = set()  # DuraVIPs that are on this node
         self._lines: dict[Key, Line] = {}
         self._hands: dict[Connection, Hand] = {}
@@ -77,6 +78,7 @@ class Delivery:
         """Use this generation from now on: at once for the next letter of each connection, soon for every queue."""
         self._lookup, self._hostname = lookup, hostname
         self._assignment = Assignment(lookup.node.bindings)
+        self._keeps_default = lookup.tree.value("default_binding") == "suspended"
         self._settling.configure(hostname, self._assignment)
         self.leases.configure(LimitRules(lookup.tree, lookup.sources.place))
         if self._adopting is not None:
@@ -132,6 +134,10 @@ class Delivery:
         """A DuraVIP is on this node: its bindings may deliver."""
         self._held.add(address)
         self.tick()
+
+    def holds(self, address: Address) -> bool:
+        """The DuraVIP is on this node."""
+        return address in self._held
 
     def lose(self, address: Address) -> None:
         """It will be gone: nothing new from it; messages in hand may finish until `drop`."""
@@ -192,7 +198,7 @@ class Delivery:
         if not self.is_open or self._lookup is None:
             return False
         line.refresh(self._lookup)
-        if line.options.suspend_delivery:
+        if line.options.suspend_delivery or (self._keeps_default and line.queue.key.binding == DEFAULT):
             return False
         binding: Binding | None = self._lookup.node.bindings.get(line.queue.key.binding)
         if binding is None:  # removed: its mail is on the way to `default`
