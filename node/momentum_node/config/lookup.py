@@ -4,6 +4,7 @@ Asked before, an answer costs one dictionary access; the caches are bounded and 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
+from momentum_node.config.model import AuthParameters, TlsOptions
 from momentum_node.config.tree import Setting
 
 MOST_CACHED = 65536  # answers kept per kind; when it is full the cache starts again
@@ -25,7 +26,17 @@ def _globs(value: Any) -> tuple[str, ...]:
     return tuple(str(item).lower() for item in value)
 
 
-# option (lower case) → field of the model, and how the decoded value becomes it
+def _extensions(value: Any) -> frozenset[str]:
+    return frozenset(" ".join(str(item).upper().split()) for item in value)
+
+
+def _authentication(value: Any) -> AuthParameters | None:
+    given = {str(name).lower(): text for name, text in value.items() if isinstance(text, str)}
+    is_logged = given.get("log_authentication", "false").lower() in {"true", "yes", "on", "1"}
+    return AuthParameters(given["uri"], given.get("realm"), is_logged) if "uri" in given else None
+
+
+# option (lower case) → field of the model (`tls.x`: field x of its TlsOptions), and how the decoded value becomes it
 INBOUND: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "idle_time": ("idle_time_s", float),
     "banner_hostname": ("banner_hostname", _same),
@@ -39,6 +50,29 @@ INBOUND: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "relay_for_sending_domains": ("relay_for_sending_domains", _globs),
     "open_relay": ("open_relay", _same),
     "listener_sessions": ("listener_sessions", _same),
+    "service_sessions": ("service_sessions", _same),
+    "max_receptions_per_connection": ("max_receptions_per_connection", _same),
+    "max_recipients_per_connection": ("max_recipients_per_connection", _same),
+    "static_banner": ("static_banner", _same),
+    "smtp_extensions": ("smtp_extensions", _extensions),
+    "enable_authentication": ("enable_authentication", _same),
+    "authplainparameters": ("auth_plain", _authentication),
+    "authloginparameters": ("auth_login", _authentication),
+    "auth_requires_tls": ("auth_requires_tls", _same),
+    "always_allow": ("always_allow", _same),
+    "always_deny": ("always_deny", _same),
+    "tls_certificate": ("tls.certificate", _same),
+    "tls_key": ("tls.key", _same),
+    "tls_client_ca": ("tls.client_ca", _same),
+    "tls_ciphers": ("tls.ciphers", _same),
+    "tls_protocols": ("tls.protocols", _same),
+    "tls_verify_mode": ("tls.verify", _same),
+    "tls_verified_peer_can_relay": ("tls_verified_peer_can_relay", _same),
+    "use_ssl": ("use_ssl", _same),
+    "starttls_injection_policy": ("starttls_injection_policy", _same),
+    "rfc2822_trace_headers": ("trace_headers", _same),
+    "proxy_protocol": ("proxy_protocol", _same),
+    "proxy_protocol_from": ("proxy_protocol_from", _same),
 }
 OUTBOUND: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "ehlo_hostname": ("ehlo_hostname", _same),
@@ -67,10 +101,13 @@ def answer(
     kind: Callable[..., Answer], fields: Mapping[str, tuple[str, Callable[[Any], Any]]], levels: tuple[Settings, ...]
 ) -> Answer:
     values: dict[str, Any] = {}
+    tls: dict[str, Any] = {}
     for name, (field, convert) in fields.items():
         setting = first_set(levels, name)
         if setting is not None:
-            values[field] = convert(setting.decoded)
+            (tls if field.startswith("tls.") else values)[field.removeprefix("tls.")] = convert(setting.decoded)
+    if tls:
+        values["tls"] = TlsOptions(**tls)
     if fields is OUTBOUND:
         values.update(_retries(first_set(levels, MAX_RETRIES)))
     return kind(**values)

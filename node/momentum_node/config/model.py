@@ -29,6 +29,27 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class AuthParameters:
+    """Auth…Parameters: where the users of one mechanism are."""
+
+    uri: str
+    realm: str | None = None  # None = the node's Hostname
+    log_authentication: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TlsOptions:
+    """How one side of TLS is made: paths of PEM files, words of OpenSSL. Of a listener or of a next hop."""
+
+    certificate: str | None = None  # TLS_Certificate
+    key: str | None = None  # TLS_Key; None = in the certificate's file
+    client_ca: str | None = None  # TLS_Client_CA
+    ciphers: str = "DEFAULT"
+    protocols: str = "+ALL"
+    verify: Literal["none", "require"] | None = None  # TLS_Verify_Mode; None = verified if presented
+
+
+@dataclass(frozen=True, slots=True)
 class InboundOptions:
     """What one client of one listener may do: already looked up through all levels (configuration §10)."""
 
@@ -44,6 +65,24 @@ class InboundOptions:
     relay_for_sending_domains: tuple[str, ...] = ()  # globs, lower case
     open_relay: bool = False
     listener_sessions: int = 0  # 0 = no limit
+    service_sessions: int = 0
+    max_receptions_per_connection: int = 0
+    max_recipients_per_connection: int = 0
+    static_banner: str | None = None
+    smtp_extensions: frozenset[str] = frozenset()  # upper case, blanks single: "STARTTLS", "AUTH PLAIN", "XCLIENT"
+    enable_authentication: bool | None = None
+    auth_plain: AuthParameters | None = None
+    auth_login: AuthParameters | None = None
+    auth_requires_tls: bool = True
+    always_allow: bool = False
+    always_deny: bool = False
+    tls: TlsOptions = TlsOptions()
+    tls_verified_peer_can_relay: bool = False
+    use_ssl: bool = False
+    starttls_injection_policy: Literal["reject", "ignore", "allow"] = "reject"
+    trace_headers: bool = True  # RFC2822_Trace_Headers
+    proxy_protocol: bool = False
+    proxy_protocol_from: tuple[Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ Duravip_Preference | string | - | L B | P1 M3 | node that should own the address
 Duravip_Follow | string | - | L | P1 M3 | open this address where that binding is owned
 Timeout | seconds | 60 | CL L | P1 M3 | idle control connection; 0 = none
 acl | any | - | L | P0 ours | rule lists of 2.x that no set of Peers can say
-Proxy_Protocol | bool | false | L | P2 ours | expect a PROXY header before the greeting
-Proxy_Protocol_From | array cidr | - | L | P2 ours | clients whose PROXY header is believed
+Proxy_Protocol | bool | false | L | P1 ours | expect a PROXY header before the greeting
+Proxy_Protocol_From | array cidr | - | L | P1 ours | clients whose PROXY header is believed
 """
 
 INBOUND = """
@@ -68,6 +68,7 @@ AuthLoginParameters | dict | - | CL in | P1 M3 | store of LOGIN: uri, realm, sto
 AuthPlainParameters | dict | - | CL in | P1 M3 | store of PLAIN
 AuthCramMD5Parameters | dict | - | CL in | P1 M3 | store of CRAM-MD5
 AuthDigestMD5Parameters | dict | - | CL in | P1 M3 | store of DIGEST-MD5
+Auth_Requires_TLS | bool | true | in | P1 ours | offer PLAIN and LOGIN over TLS only
 Enable_Authorization | bool | - | CL L P | P1 M3 | check console commands against Authorization
 AuthorizationParameters | dict | - | CL in | P1 M3 | uri that tells the roles of a user
 TLS_Certificate | string | - | G in out | P1 M3 | path of the certificate

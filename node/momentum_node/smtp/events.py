@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from momentum_node.config.model import Address, InboundOptions
 from momentum_node.smtp.arriving import Arriving
+from momentum_node.smtp.sasl import Credentials
+
+if TYPE_CHECKING:
+    from momentum_node.smtp.xclient import Attributes
 
 
 class State(Enum):
@@ -17,6 +21,8 @@ class State(Enum):
     RCPT = auto()
     DATA = auto()
     CHUNK = auto()
+    AUTH = auto()
+    ASIDE = auto()  # the driver does what was asked for; nothing is read
     WAITING = auto()
     CLOSED = auto()
 
@@ -45,7 +51,28 @@ class Close:
     """Send what `output` holds, then close."""
 
 
-Event: TypeAlias = BodyPart | Complete | Dropped | Close
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """Send what `output` holds, make the handshake as the server, then call `secured`; read `behind` after it."""
+
+    behind: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    """Check these, then call `authenticated` or `refused`."""
+
+    credentials: Credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Become:
+    """The client is whom the attributes name: admit that one, then call `restart`."""
+
+    attributes: "Attributes"
+
+
+Event: TypeAlias = BodyPart | Complete | Dropped | Close | StartTls | Authenticate | Become
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,154 @@
+"""What a reception session does with its input and output, whatever the commands mean. Pure.
+
+Bytes come in pieces, commands in lines; replies and events are collected until the driver takes them.
+"""
+
+from typing import Final
+
+from momentum_node.smtp import reply as say
+from momentum_node.smtp.commandlines import MAX_COMMAND_BYTES, CommandLines
+from momentum_node.smtp.events import Close, Event, State
+from momentum_node.smtp.reply import Reply
+from momentum_node.smtp.sasl import MAX_LINE_BYTES, Exchange
+
+MAX_ERRORS: Final = 3  # commands that are none; then the peer is not a mail client
+
+
+class Dialogue:
+    """Buffers, replies and events of one connection. What lines and content mean is the subclass's."""
+
+    def __init__(self) -> None:
+        self._input = CommandLines()
+        self._output: list[bytes] = []
+        self._events: list[Event] = []
+        self._errors = 0
+        self._exchange: Exchange | None = None
+        self.state = State.GREETED
+
+    # -- the driver's side
+
+    @property
+    def is_idle(self) -> bool:
+        """Between two transactions: nothing is lost when the connection ends here."""
+        return self.state in {State.GREETED, State.READY}
+
+    @property
+    def is_mid_command(self) -> bool:
+        """A command has begun and its end has not come."""
+        return bool(self._input)
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that were received and not worked on."""
+        return len(self._input)
+
+    def output(self) -> bytes:
+        """Bytes to send, handed out once."""
+        if not self._output:
+            return b""
+        data = self._output[0] if len(self._output) == 1 else b"".join(self._output)
+        self._output.clear()
+        return data
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Work on what the client sent; what is to be done about it, in order."""
+        if self.state is State.CLOSED:
+            return []
+        if self.state is State.DATA and not self._input:
+            self._on_data(data)
+        else:
+            self._input.add(data)
+        return self._run()
+
+    # -- reading
+
+    def _run(self) -> list[Event]:
+        while self._input and self._step():
+            pass
+        events, self._events = self._events, []
+        return events
+
+    def _step(self) -> bool:
+        """Consume something of the input; False when more must come first."""
+        if self.state in {State.WAITING, State.ASIDE, State.CLOSED}:
+            return False
+        if self.state is State.DATA:
+            self._on_data(self._input.take())
+            return True
+        if self.state is State.CHUNK:
+            return self._on_chunk()
+        return self._next_line()
+
+    def _next_line(self) -> bool:
+        exchange = self._exchange if self.state is State.AUTH else None
+        line = self._input.next_line(MAX_COMMAND_BYTES if exchange is None else MAX_LINE_BYTES)
+        if line is None:
+            return False
+        if isinstance(line, Reply):
+            self.complain(line)
+        elif exchange is not None:
+            self._respond(exchange, line)
+        else:
+            self._command(line)
+        return True
+
+    # -- what lines and content mean
+
+    def _command(self, line: bytes) -> None:
+        """One command line, its CRLF taken away."""
+        raise NotImplementedError
+
+    def _respond(self, exchange: Exchange, line: bytes) -> None:
+        """A line within an attempt to authenticate."""
+        raise NotImplementedError
+
+    def _on_data(self, data: bytes) -> None:
+        """Bytes between DATA and the dot."""
+        raise NotImplementedError
+
+    def _on_chunk(self) -> bool:
+        """Bytes of a BDAT; False when more must come first."""
+        raise NotImplementedError
+
+    def _drop(self) -> None:
+        """The connection ends: forget the transaction."""
+        raise NotImplementedError
+
+    # -- replies
+
+    def answer(self, answer: Reply) -> None:
+        """Say it."""
+        self._output.append(answer.encode())
+
+    def complain(self, answer: Reply) -> None:
+        """Say it, and count it: whoever makes too many mistakes is no mail client."""
+        self._errors += 1
+        if self._errors < MAX_ERRORS:
+            self.answer(answer)
+        else:
+            self.leave(say.TOO_MANY_ERRORS)
+
+    def leave(self, answer: Reply) -> None:
+        """Say it, and close."""
+        self.answer(answer)
+        self._close()
+
+    def ask(self, exchange: Exchange, question: Reply) -> None:
+        """The next line is the client's answer within `exchange`."""
+        self._exchange, self.state = exchange, State.AUTH
+        self.answer(question)
+
+    def wait_for(self, event: Event) -> None:
+        """Read nothing until the driver has done this and said so."""
+        self.state = State.ASIDE
+        self._events.append(event)
+
+    def take_input(self) -> bytes:
+        """What was received behind the command in hand; it is not ours any more."""
+        return self._input.take()
+
+    def _close(self) -> None:
+        self._drop()
+        self._input.clear()
+        self.state = State.CLOSED
+        self._events.append(Close())
