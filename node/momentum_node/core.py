@@ -298,5 +298,5 @@ def run() -> int:
 async def _run(own: settings.Settings) -> None:
     link = await connect_supervisor(int(os.environ["MOMENTUM_SUPERVISOR_FD"]))
     listed = nodelist.parse(await asyncio.to_thread(own.nodes.read_text), str(own.nodes))
-    loaded = await asyncio.to_thread(partial(generation.read, own))
+    loaded = await asyncio.to_thread(partial(generation.first, own))
     await Core(own, link, generation.Generations(own, loaded), listed).run()

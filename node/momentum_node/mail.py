@@ -186,7 +186,7 @@ def run_mail(workers: int | None) -> int:
     log.configure("mail")
     try:
         own = settings.from_environment(os.environ)
-        node = generation.read(own).node
+        node = generation.wait(own).node
         identity = worker_identity(node)
         prepare_spool(Path(os.environ.get("MOMENTUM_SPOOL") or node.spool_base), identity)
     except (ConfigurationError, OSError) as error:

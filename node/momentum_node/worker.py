@@ -218,6 +218,7 @@ class Worker:
     async def _on_frame(self, frame: wire.Frame, descriptor: int | None) -> None:
         match frame:
             case wire.Welcome():
+                self._reload()  # what we mapped at our start may be of the core before this one
                 if not self._opened.is_set():
                     await self._open_spool(frame.node_id)
                 self._delivery.leases.grants.core_is_back()
@@ -323,7 +324,8 @@ class Worker:
             except MomentumError as error:
                 log.logger().error("the new configuration cannot be read; the old one stays", reason=str(error))
             else:
-                self._apply(lookup)
+                if lookup.node.digest != self._lookup.node.digest:
+                    self._apply(lookup)
             while self._early:
                 await self._serve(*self._early.popitem())
         self._reloading = None
@@ -375,7 +377,7 @@ def run_worker(index: int) -> int:
     drop_capabilities()
     try:
         own = settings.from_environment(os.environ)
-        lookup = generation.read(own)
+        lookup = generation.wait(own)
     except ConfigurationError as error:
         log.logger().error("no usable configuration", reason=str(error))
         return 1

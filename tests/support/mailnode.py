@@ -12,8 +12,8 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 
-from momentum_node.config.loading import ConfigurationInvalid, load
-from momentum_node.config_command import DiskFiles
+from momentum_node import compiling, generation, settings
+from momentum_node.config.loading import ConfigurationInvalid
 from momentum_node.limits.rules import LimitRules
 from momentum_node.worker_link import Listen
 from momentum_node.workers import Workers
@@ -86,14 +86,19 @@ class MailNode:
         """Any text as the new file."""
         (self.folder / "new").write_text(text)
         (self.folder / "new").rename(self.folder / "ecelerity.conf")
+        with contextlib.suppress(ConfigurationInvalid):  # as the core has it done: a file with an error changes nothing
+            compiling.write(self._settings)
         if self.manager is not None:
             self._set_limits()
 
+    @property
+    def _settings(self) -> settings.Settings:
+        return settings.from_environment(self.environment)
+
     def _set_limits(self) -> None:
         """As the core does with each generation that it accepts."""
-        with contextlib.suppress(ConfigurationInvalid):
-            generation = load(str(self.folder / "ecelerity.conf"), DiskFiles())
-            self.core.desk.configure(LimitRules(generation.tree, generation.sources.place))
+        accepted = generation.read(self._settings)
+        self.core.desk.configure(LimitRules(accepted.tree, accepted.sources.place))
 
     def core_returns(self) -> None:
         """The core listens for workers and has our socket for them."""

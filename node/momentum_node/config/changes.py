@@ -48,8 +48,9 @@ def _fixed(scope: Scope, path: str) -> Iterator[tuple[tuple[str, str], str]]:
     for name in (name for name in scope.settings if name in _FIXED[kind]):
         spelled = schema.spelling(kind, name)
         yield (path or schema.GLOBAL, spelled), assignment(spelled, scope.settings[name].value)
-    for child in scope.children.values():
-        if child.name.lower() in _WITH_FIXED:
+    for key in scope.children:
+        if key[0] in _WITH_FIXED:
+            child = scope.children[key]
             yield from _fixed(child, f"{path} {_step(child)}".lstrip())
 
 

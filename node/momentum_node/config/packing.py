@@ -16,8 +16,8 @@ from momentum_node.config.messages import Message
 from momentum_node.config.syntax import Array, Attribute, Dict, Element, Entry, Scalar, Value
 
 _TEXTS: Final[tuple[type[Any], ...]] = (IPv4Address, IPv6Address, IPv4Network, IPv6Network)
-_MODEL: Final[tuple[type[Any], ...]] = tuple(kind for _, kind in sorted(vars(model).items()) if is_dataclass(kind))
-_OBJECTS: Final = (*_MODEL, Message)
+_MODEL: Final = tuple(kind for _, kind in sorted(vars(model).items()) if isinstance(kind, type) and is_dataclass(kind))
+_OBJECTS: Final[tuple[type[Any], ...]] = (*_MODEL, Message)
 _SET: Final = 9
 _FIRST_OBJECT: Final = 10
 _CODES: Final = {kind: code for code, kind in (*enumerate(_TEXTS), *enumerate(_OBJECTS, _FIRST_OBJECT))}

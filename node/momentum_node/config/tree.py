@@ -66,7 +66,7 @@ class Scope:
 
     def all(self, name: str) -> Iterator["Scope"]:
         """The children of one scope name (lower case), in order."""
-        return (child for (kind, _), child in self.children.items() if kind == name)
+        return (self.children[key] for key in self.children if key[0] == name)
 
     def only(self, name: str) -> Union["Scope", None]:
         """The child with that anonymous scope name (lower case), if it was written."""
