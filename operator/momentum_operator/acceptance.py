@@ -10,6 +10,7 @@ from functools import lru_cache
 from ipaddress import ip_network
 
 from momentum_node.config.loading import ConfigurationInvalid, load
+from momentum_node.config.messages import Message
 from momentum_node.config.model import NodeConfiguration, Place, Vip
 from momentum_node.errors import ConfigurationError
 from momentum_operator.fields import Address, Network, Problem
@@ -47,7 +48,7 @@ def judge(spec: ClusterSpec, files: Mapping[str, str], around: Surroundings) -> 
     try:
         configuration = _load(tuple(sorted((n, t) for n, t in files.items() if n not in _NOT_CONFIGURATION)))
     except ConfigurationInvalid as error:
-        return Verdict(tuple(Problem(_path(spec, m.place), f"{m.text} [{m.code}]") for m in error.messages))
+        return Verdict(tuple(Problem(_path(spec, m.place), _told(m)) for m in error.messages))
     except ConfigurationError as error:
         return Verdict((Problem("spec.configuration", str(error)),))
     addresses = tuple(str(vip.address) for vip in configuration.vips)
@@ -55,6 +56,11 @@ def judge(spec: ClusterSpec, files: Mapping[str, str], around: Surroundings) -> 
     paths = [(fields.get(vip.address, "spec.configuration"), vip) for vip in configuration.vips]
     problems = [problem for path, vip in paths for problem in _address(path, vip, around)]
     return Verdict(tuple(problems), addresses, tuple(configuration.notices))
+
+
+def _told(message: Message) -> str:
+    hint = f"; {message.hint}" if message.hint else ""
+    return f"{message.text}{hint} [{message.code}]"
 
 
 _NOT_CONFIGURATION = frozenset({"nodes.json", "corosync.conf", "revision"})

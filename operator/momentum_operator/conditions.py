@@ -36,6 +36,15 @@ def no_node_refuses(facts: Facts) -> Finding | None:
     return Finding(reasons.REFUSED_BY_NODE, some(told)) if told else None
 
 
+def a_spec_runs(facts: Facts) -> Finding | None:
+    """Nodes and addresses are those of a spec that was accepted; without one there is nothing to say of them."""
+    if facts.is_deleting:
+        return Finding(reasons.DELETING, "the cluster is being deleted", "Unknown")
+    if facts.revision:
+        return None
+    return Finding(reasons.NOTHING_ACCEPTED, "no spec was accepted yet: see ConfigAccepted", "Unknown")
+
+
 def nodes_are_selected(facts: Facts) -> Finding | None:
     """Without nodes nothing can run."""
     if facts.members:
@@ -140,9 +149,9 @@ def nobody_deletes(facts: Facts) -> Finding | None:
 
 
 CONFIG: tuple[Check, ...] = (spec_is_valid, no_node_refuses)
-NODES: tuple[Check, ...] = (nodes_are_selected, nodes_are_usable, nodes_answer)
+NODES: tuple[Check, ...] = (a_spec_runs, nodes_are_selected, nodes_are_usable, nodes_answer)
 MEMBERSHIP: tuple[Check, ...] = (somebody_reports, view_is_quorate, members_agree, everybody_is_member)
-VIPS: tuple[Check, ...] = (no_vip_is_held_twice, every_vip_has_an_owner, every_vip_is_served)
+VIPS: tuple[Check, ...] = (a_spec_runs, no_vip_is_held_twice, every_vip_has_an_owner, every_vip_is_served)
 READY: tuple[Check, ...] = (nobody_deletes, *CONFIG, *NODES, *MEMBERSHIP, *VIPS)
 
 

@@ -4,6 +4,7 @@ The schema refuses most of it before; this says the same for files that no API s
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from ipaddress import ip_network
 from typing import Any
 
@@ -82,10 +83,15 @@ def _names_are_known(spec: ClusterSpec) -> Iterable[Problem]:
     for i, listener in enumerate(spec.listeners):
         for j, name in enumerate(listener.vips):
             if name not in known:
-                yield Problem(f"spec.listeners[{i}].vips[{j}]", f"there is no {name!r} in spec.vips")
+                yield Problem(f"spec.listeners[{i}].vips[{j}]", _unknown_vip(name, known))
     for i, binding in enumerate(spec.bindings):
         if binding.vip not in known:
-            yield Problem(f"spec.bindings[{i}].vip", f"there is no {binding.vip!r} in spec.vips")
+            yield Problem(f"spec.bindings[{i}].vip", _unknown_vip(binding.vip, known))
+
+
+def _unknown_vip(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, sorted(known), 1)
+    return f"there is no {name!r} in spec.vips" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
 def _endpoints_differ(spec: ClusterSpec) -> Iterable[Problem]:

@@ -16,6 +16,7 @@ NODE_IN_USE: Final = "NodeInUse"  # only there when it holds
 AS_DECLARED: Final = "AsDeclared"
 DELETING: Final = "Deleting"
 INVALID: Final = "Invalid"
+NOTHING_ACCEPTED: Final = "NothingAccepted"
 REFUSED_BY_NODE: Final = "RefusedByNode"
 LOADING: Final = "Loading"
 ACCEPTED: Final = "Accepted"

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from momentum_node.config.corosync import RingNode, profile_timing
+from momentum_node.config.corosync import MAX_NODES, RingNode, profile_timing
 from momentum_node.config.corosync import render as render_corosync
 from momentum_operator.names import MAIN_FILE, TEXT_FILE, node_name
 from momentum_operator.ring import RingMember
@@ -128,11 +128,13 @@ def _binding(binding: Binding, vip: Vip) -> Block:
 def _cluster(spec: ClusterSpec, size: int) -> Block:
     policy = {"Majority": "quorum", "AllSides": "both"}[spec.bus.partition_policy]
     mature_s = profile_timing(spec.bus.profile, size).mature_ms // 1000 if size else None
+    # Without a node nobody reads this yet; were it read, it must be a number that no few nodes are a majority of.
+    cluster_size = size or MAX_NODES
     options = [
         *_option("cluster_group", "ec_cluster"),
         *_option("control_group", "ec_console"),
         f"partition_policy = {policy}",
-        *_option("cluster_size", size or None),
+        *_option("cluster_size", cluster_size),
         *_option("view_mature_time", mature_s),
         *_option("duravip_failback_delay", spec.failback_delay_s),
         *_option("duravip_release_grace", spec.release_grace_s),

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from momentum_operator.lease import DURATION_S
+from momentum_operator.kube import UNACKNOWLEDGED_S, Kube, KubeError
+from momentum_operator.lease import DURATION_S, GIVE_UP_S
 from tests.cluster_api.apiserver import ApiServer
 from tests.cluster_api.installation import NAMESPACE, Installation
 
@@ -48,6 +50,44 @@ def test_one_that_was_frozen_ends_without_a_word_when_it_wakes(
             assert "lost the lease: ends" in (tmp_path / "a").read_text()
             assert _lease(server)["leaseTransitions"] == lease["leaseTransitions"]
             assert _holder(server) == "replica-b"
+
+
+async def test_without_the_lease_it_reads_and_does_not_write(installation: Installation) -> None:
+    kube = await Kube.connect(str(installation.kubeconfig))
+    try:
+        outsider = kube.fenced(lambda: False)
+        lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": _NAMED, "spec": {}}
+        for write in (outsider.create(lease), outsider.replace(lease), outsider.delete("Lease", "fenced", NAMESPACE)):
+            with pytest.raises(KubeError, match="does not hold the lease"):
+                await write
+        assert await outsider.get("Lease", "fenced", NAMESPACE) is None
+        await kube.fenced(lambda: True).create(lease)
+        assert await outsider.get("Lease", "fenced", NAMESPACE) is not None
+    finally:
+        await kube.close()
+
+
+async def test_what_cannot_be_delivered_is_forgotten_before_another_replica_begins(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience: list[int] = []
+
+    class Noting(socket.socket):
+        def connect(self, address: Any) -> None:
+            patience.append(self.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
+            super().connect(address)
+
+    monkeypatch.setattr(socket, "socket", Noting)
+    kube = await Kube.connect(str(installation.kubeconfig))
+    try:
+        await kube.list("Node")
+    finally:
+        await kube.close()
+    assert patience == [UNACKNOWLEDGED_S * 1000]
+    assert GIVE_UP_S + UNACKNOWLEDGED_S < DURATION_S
+
+
+_NAMED = {"name": "fenced", "namespace": NAMESPACE}
 
 
 def _lease(server: ApiServer) -> dict[str, Any]:

@@ -149,3 +149,31 @@ def test_an_address_of_an_older_cluster_is_not_taken() -> None:
     younger = World(others=(Other("other/second", "2030-06-01T00:00:00Z", older),))
     younger.settle()
     assert younger.condition("ConfigAccepted")[0] == "True"
+
+
+def test_labels_that_no_node_has_are_told_first_and_the_spec_is_accepted() -> None:
+    world = World(nodes=[node(1, labels={})])
+    world.settle()
+    assert world.condition("ConfigAccepted")[0] == "True"
+    told = ("False", "NoNodesSelected", "no Kubernetes node can be used: label nodes as spec.nodes.selector says")
+    assert world.condition("Ready") == world.condition("NodesAvailable") == told
+    assert "cluster_size = 32" in world.file("ecelerity.conf"), "no number of nodes may take itself for a majority"
+
+
+def test_of_a_spec_that_was_never_accepted_nothing_else_is_claimed() -> None:
+    world = World(resource=example(configuration="Nonsense\n"))
+    world.settle()
+    unknown = ("Unknown", "NothingAccepted", "no spec was accepted yet: see ConfigAccepted")
+    assert world.condition("NodesAvailable") == world.condition("VIPsAssigned") == unknown
+
+
+def test_a_misspelled_name_gets_a_suggestion() -> None:
+    world = World(resource=example(bindings=[{"name": "example", "vip": "aut-1"}]))
+    world.settle()
+    assert "there is no 'aut-1' in spec.vips; did you mean 'out-1'?" in world.condition("ConfigAccepted")[2]
+    world = World(resource=example(configuration="Hostnam = a.example.com\n"))
+    world.settle()
+    told = (
+        "spec.configuration:1:1: 'Hostnam' is not an option or stanza of scope global; did you mean `Hostname`? [S001]"
+    )
+    assert told in world.condition("ConfigAccepted")[2]
