@@ -25,9 +25,9 @@ RFC2822 { Max_Line_Length_Policy = reject }
 """
 
 
-def changed(text: str, *lines: str, **files: str) -> str:
+def changed(text: str, *lines: str) -> str:
     """The main file after these commands."""
-    anna = console(text, **files)
+    anna = console(text)
     for line in lines:
         answer = anna(line)
         assert anna.status == 0, answer

@@ -89,7 +89,7 @@ def _inner_indent(text: str, block: Span, closing_line: int) -> str:
     outer = indent_at(text, block.end)
     indents = [
         line[: len(line) - len(line.lstrip(_BLANKS))]
-        for line in text[block.start : closing_line].splitlines()[1:]
+        for line in text[block.start : closing_line].split("\n")[1:]
         if line.strip()
     ]
     return min((indent for indent in indents if len(indent) > len(outer)), key=len, default=outer + _STEP)

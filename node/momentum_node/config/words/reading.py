@@ -50,7 +50,7 @@ def show(question: Question, words: Sequence[str]) -> Answer:
     if len(rest) == 1 and schema.option(path[-1].kind if path else "", rest[0].lower()) is not None:
         return _setting(question, path, option_of(path, rest[0]))
     scope = scope_at(question, only_scopes(words))
-    own = print_tree(Scope(scope.name, scope.instance, settings=scope.settings, acl=scope.acl)).splitlines()
+    own = _lines(Scope(scope.name, scope.instance, settings=scope.settings, acl=scope.acl))
     heads = [f"{_head(scope, child)} {{ ... }}" for child in scope.children.values()]
     return _text(question, wrapped(path, [*own, *heads]))
 
@@ -58,7 +58,7 @@ def show(question: Question, words: Sequence[str]) -> Answer:
 def show_all(question: Question, words: Sequence[str]) -> Answer:
     """One scope with everything inside, as text that reads back the same."""
     path = only_scopes(words)
-    return _text(question, wrapped(path, print_tree(scope_at(question, path)).splitlines()))
+    return _text(question, wrapped(path, _lines(scope_at(question, path))))
 
 
 def locate(question: Question, words: Sequence[str]) -> Answer:
@@ -103,6 +103,11 @@ def _setting(question: Question, path: Path, known: schema.Option) -> Answer:
 def _data(path: Path, option: str, value: Value | None) -> dict[str, object]:
     scope = [{"name": schema.scope_name(step.kind), "instance": step.instance} for step in path]
     return {"scope": scope, "option": option, "value": None if value is None else value_shape(value)}
+
+
+def _lines(scope: Scope) -> list[str]:
+    """What a scope says. Only a newline ends a line: a value may hold other characters that part lines elsewhere."""
+    return print_tree(scope).split("\n")[:-1]
 
 
 def _text(question: Question, lines: Sequence[str]) -> Answer:
