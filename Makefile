@@ -7,10 +7,10 @@ STAMP  := $(VENV)/.installed
 
 # Corosync comes with libcpg; unshare and nsenter are in util-linux.
 DEMO_PACKAGES := iproute2 util-linux corosync libcpg4
-TEST_PACKAGES := $(DEMO_PACKAGES) postfix swaks strace
+TEST_PACKAGES := $(DEMO_PACKAGES) postfix swaks strace nftables
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-kubernetes test test-long lint format bench lock clean
+.PHONY: help setup demo demo-kubernetes test test-long faults lint format bench lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -40,6 +40,10 @@ test: $(STAMP) ## every test, the Kubernetes stories included
 test-long: $(STAMP) ## what takes too long for CI
 	@scripts/system-packages $(TEST_PACKAGES)
 	@$(BIN)/pytest -m long --timeout 7200 --durations=15 $(PYTEST_ARGS)
+
+faults: $(STAMP) ## every fault on real Corosync and kernels, one table; run it alone (25 minutes)
+	@scripts/system-packages $(DEMO_PACKAGES) nftables
+	@$(BIN)/python -m tests.faults $(FAULT_ARGS)
 
 lint: $(STAMP) ## style, types, import contracts
 	@$(BIN)/ruff format --check --quiet .

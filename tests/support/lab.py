@@ -79,13 +79,13 @@ class Lab:
         self._tag = f"{PREFIX}{os.getpid()}"
         self._network = network
         self._prefix_length = prefix_length
-        self._bridge = f"{self._tag}-wire"
+        self.bridge = f"{self._tag}-wire"
         self.hosts: dict[str, Host] = {}
 
     def __enter__(self) -> Self:
-        ip("netns", "add", self._bridge)
-        ip("-n", self._bridge, "link", "add", "br0", "type", "bridge", "forward_delay", "0")
-        ip("-n", self._bridge, "link", "set", "br0", "up")
+        ip("netns", "add", self.bridge)
+        ip("-n", self.bridge, "link", "add", "br0", "type", "bridge", "forward_delay", "0")
+        ip("-n", self.bridge, "link", "set", "br0", "up")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
@@ -95,7 +95,7 @@ class Lab:
             with contextlib.suppress(RuntimeError):
                 ip("netns", "delete", host.namespace)
         with contextlib.suppress(RuntimeError):
-            ip("netns", "delete", self._bridge)
+            ip("netns", "delete", self.bridge)
         _remove_shared_memory_of_the_dead()
 
     def add(self, name: str, number: int) -> Host:
@@ -105,19 +105,19 @@ class Lab:
         self.hosts[name] = host
         ip("-n", host.namespace, "link", "set", "lo", "up")
         end = ("type", "veth", "peer", "name", "eth0", "netns", host.namespace)
-        ip("-n", self._bridge, "link", "add", self._port(name), *end)
-        ip("-n", self._bridge, "link", "set", self._port(name), "master", "br0", "up")
+        ip("-n", self.bridge, "link", "add", self._port(name), *end)
+        ip("-n", self.bridge, "link", "set", self._port(name), "master", "br0", "up")
         ip("-n", host.namespace, "address", "add", f"{host.address}/{self._prefix_length}", "dev", "eth0")
         ip("-n", host.namespace, "link", "set", "eth0", "up")
         return host
 
     def cut(self, name: str) -> None:
         """Take the host off the wire silently: its link stays up, nothing arrives any more."""
-        ip("-n", self._bridge, "link", "set", self._port(name), "nomaster")
+        ip("-n", self.bridge, "link", "set", self._port(name), "nomaster")
 
     def heal(self, name: str) -> None:
         """Put it back."""
-        ip("-n", self._bridge, "link", "set", self._port(name), "master", "br0")
+        ip("-n", self.bridge, "link", "set", self._port(name), "master", "br0")
 
     @staticmethod
     def _port(name: str) -> str:

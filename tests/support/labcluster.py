@@ -1,4 +1,4 @@
-"""A whole cluster in the laboratory: three nodes, a client, a next hop, and everybody who watches.
+"""A whole cluster in the laboratory: nodes, a client, a next hop, and everybody who watches.
 
     n1 198.18.0.1   n2 198.18.0.2   n3 198.18.0.3   client 198.18.0.254 (sends, polls, and is the next hop on port 2525)
 
@@ -10,14 +10,14 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from momentum_node.errors import MomentumError
-from tests.support import poller, sender
+from tests.support import capture, poller, sender
 from tests.support.addresswatch import AddressWatch, Change, held_by_two
 from tests.support.lab import Host, Lab
 from tests.support.labnode import LabNode
@@ -35,9 +35,16 @@ class NotSoError(MomentumError):
 class LabCluster:
     """Use as a context manager: everything it started is gone afterwards, also after a failure."""
 
-    def __init__(self, directory: Path, engine: str, on_change: Callable[[Change], None] = lambda change: None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        engine: str,
+        on_change: Callable[[Change], None] = lambda change: None,
+        listed: Mapping[str, int] = NODES,
+    ) -> None:
         self.directory = directory
         self.engine = engine
+        self._listed = listed
         self.nodes: dict[str, LabNode] = {}
         self._on_change = on_change
         self._stack = ExitStack()
@@ -45,7 +52,7 @@ class LabCluster:
 
     def __enter__(self) -> Self:
         self.lab = self._stack.enter_context(Lab())
-        for name, number in NODES.items():
+        for name, number in self._listed.items():
             host = self.lab.add(name, number)
             engine = "corosync" if self.engine == "corosync" else str(self.directory / "bus.sock")
             self.nodes[name] = LabNode(host, self.directory / name, engine)
@@ -86,6 +93,11 @@ class LabCluster:
         changes = (change for watch in self._watches for change in watch.changes if change.address == address)
         return held_by_two(changes, since, time.monotonic())
 
+    def changes(self, address: str, since: float) -> list[Change]:
+        """Each coming and going of the address on a NIC after `since`, in order."""
+        found = [c for watch in self._watches for c in watch.changes if c.address == address and c.at > since]
+        return sorted(found, key=lambda change: change.at)
+
     def accepting(self) -> bool:
         """Every node says that it is a member and takes mail."""
         reports = [node.report() for node in self.nodes.values()]
@@ -116,11 +128,16 @@ class LabCluster:
         argv += ["--name", str(self._sendings), "--rate", str(1 / pause_s if pause_s else 0)]
         return self._module(self.client, [*argv, "--output", str(self.directory / "acknowledged")])
 
-    def poll(self, addresses: list[str], seconds: float) -> "Polling":
+    def poll(self, addresses: Sequence[str], seconds: float) -> "Polling":
         """Start asking the addresses every 5 ms."""
         output = self.directory / f"answers-{time.monotonic_ns()}"
         argv = ["tests.support.poller", *addresses, "--seconds", str(seconds), "--output", str(output)]
         return Polling(self._module(self.client, argv), output)
+
+    def capture(self) -> "Capturing":
+        """Start writing down who claims which address on the client's wire."""
+        output = self.directory / f"claims-{time.monotonic_ns()}"
+        return Capturing(self._module(self.client, ["tests.support.capture", "--output", str(output)]), output)
 
     def acknowledged(self) -> set[str]:
         """Message-IDs the client got a 250 for."""
@@ -154,6 +171,19 @@ class Polling:
         """All tries, once it has ended."""
         self._process.wait()
         return poller.read(self._output)
+
+
+class Capturing:
+    """A capture that runs; `claims()` ends it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
+        self._process = process
+        self._output = output
+
+    def claims(self) -> list[capture.Claim]:
+        """All that was claimed until now."""
+        _end(self._process)
+        return capture.read(self._output)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

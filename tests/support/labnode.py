@@ -43,13 +43,14 @@ class LabNode:
             (self.etc / name).write_text(text)
         (self.etc / "authkey").write_bytes(key)
         (self.etc / "authkey").chmod(0o400)
-        (self.etc / "corosync.conf").write_text(self._corosync_conf(files["nodes.json"]))
+        (self.etc / "corosync.conf").write_text(self.corosync_conf(files["nodes.json"]))
         for name in ("spool", "log"):
             with contextlib.suppress(PermissionError, OSError):  # one uid only, inside a user namespace
                 os.chown(self.directory / name, 0, MAIL_ID)
             (self.directory / name).chmod(0o2770)
 
-    def _corosync_conf(self, nodes: str) -> str:
+    def corosync_conf(self, nodes: str) -> str:
+        """corosync.conf for a nodes.json."""
         listed = parse(nodes, "nodes.json")
         ring = [corosync.RingNode(node.name, node.node_id, node.address) for node in listed.nodes]
         keyfile, state = str(self.etc / "authkey"), str(self.directory / "corosync")

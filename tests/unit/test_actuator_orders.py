@@ -379,6 +379,16 @@ async def test_a_conflict_is_answered_by_announcing_again(node: Node) -> None:
     assert node.told() == ["announce", "announce"]
 
 
+async def test_a_conflict_is_answered_although_a_gather_ended_the_ticket(node: Node) -> None:
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(0.1)
+    node.granted = False
+    node.told()
+    node.actuator.on_event(SupervisorEvent("conflict", "eth0", VIP, STRANGER))
+    await asyncio.sleep(0.1)
+    assert node.told() == ["announce"]
+
+
 async def test_an_address_that_cannot_be_put_back_is_given_up(node: Node) -> None:
     node.actuator.perform(Plumb(VIP, planned=True))
     await asyncio.sleep(0.1)

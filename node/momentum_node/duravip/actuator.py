@@ -115,7 +115,7 @@ class Actuator:
         place = self._places.get(event.address) if event.address is not None else None
         if place is None or place.state is not State.SERVING:
             return
-        if event.kind == "conflict" and self._tell.is_granted(place.address):
+        if event.kind == "conflict" and place.order is Direction.UP:  # tickets end with each gather; serving does not
             self._announce(place.address)
         elif event.kind == "vanished":
             reason = f"somebody removed it, and it cannot be put back: {event.detail}"

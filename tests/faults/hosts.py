@@ -1,0 +1,110 @@
+"""Faults of a host and of its neighbours: links, addresses that others remove or claim, keys, node lists."""
+
+import ctypes
+import json
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+
+from tests.faults.fault import Act, Scene
+from tests.support.lab import Host, ip
+from tests.support.labnode import LabNode
+
+STRANGER_MAC = bytes.fromhex("02005e10ab01")
+
+
+def link_down_and_up(for_s: float) -> Act:
+    """Somebody types `ip link set eth0 down`, and up again."""
+
+    def act(scene: Scene) -> None:
+        for word in ("down", "up"):
+            ip("-n", scene.victim.host.namespace, "link", "set", "eth0", word)
+            time.sleep(for_s if word == "down" else 0)
+
+    return act
+
+
+def address_removed(scene: Scene) -> None:
+    """A network manager that does not know the addresses removes them."""
+    namespace = scene.victim.host.namespace
+    for line in ip("-n", namespace, "-o", "address", "show", "dev", "eth0").splitlines():
+        prefix = line.split()[3]
+        if prefix.partition("/")[0] in scene.shape.addresses:
+            ip("-n", namespace, "address", "delete", prefix, "dev", "eth0")
+
+
+def strange_claims(times: int, pause_s: float) -> Act:
+    """A host that is no member says by gratuitous ARP that it has the victim's address, and answers nothing."""
+
+    def act(scene: Scene) -> None:
+        address = socket.inet_aton(scene.shape.addresses[0])
+        body = b"\0\1\x08\0\6\4\0\1" + STRANGER_MAC + address + bytes(6) + address
+        frame = b"\xff" * 6 + STRANGER_MAC + b"\x08\x06" + body
+        _in_network(scene.cluster.lab.hosts["stranger"], lambda: _send(frame, times, pause_s))
+
+    return act
+
+
+def _send(frame: bytes, times: int, pause_s: float) -> None:
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+        wire.bind(("eth0", 0))
+        for _ in range(times):
+            wire.send(frame)
+            time.sleep(pause_s)
+
+
+def _in_network(host: Host, work: Callable[[], None]) -> None:
+    """Run `work` in a child inside the host's network namespace (setns(2) changes the caller's)."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            with open(f"/run/netns/{host.namespace}", "rb") as namespace:  # noqa: PTH123 - a descriptor for setns
+                _setns(namespace.fileno())
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitpid(pid, 0)[1] == 0, "the stranger could not speak"
+
+
+def _setns(descriptor: int) -> None:
+    """os.setns of Python 3.12."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(descriptor, 0x40000000):  # CLONE_NEWNET
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+def new_key(scene: Scene) -> None:
+    """Every node gets another bus key at once, and Corosync is told by who watches its files."""
+    key = secrets.token_bytes(256)
+    for node in scene.cluster.nodes.values():
+        _replace(node, "authkey", key)
+
+
+def node_removed(scene: Scene) -> None:
+    """The victim is taken from the node list everywhere, and keeps running."""
+    listed = {name: number for name, number in scene.shape.listed.items() if name != scene.victim.host.name}
+    _list_nodes(scene, listed)
+
+
+def node_listed(scene: Scene) -> None:
+    """Everybody is in the list again."""
+    _list_nodes(scene, dict(scene.shape.listed))
+
+
+def _list_nodes(scene: Scene, listed: dict[str, int]) -> None:
+    nodes = [{"name": n, "id": i, "address": f"198.18.0.{i}"} for n, i in listed.items()]
+    text = json.dumps({"cluster": "lab", "nodes": nodes, "arbiter": None})
+    for node in scene.cluster.nodes.values():
+        _replace(node, "nodes.json", text.encode())
+        _replace(node, "corosync.conf", node.corosync_conf(text).encode())
+
+
+def _replace(node: LabNode, name: str, data: bytes) -> None:
+    fresh = node.etc / f"{name}.new"
+    fresh.write_bytes(data)
+    fresh.chmod(0o400 if name == "authkey" else 0o644)
+    fresh.replace(node.etc / name)

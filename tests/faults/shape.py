@@ -1,0 +1,106 @@
+"""The cluster that faults happen to: how many nodes, which addresses, and its files."""
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from tests.support.lab import ip
+from tests.support.labcluster import LabCluster
+
+STRANGER = 250
+"""A host that is no member."""
+PREFIX_V6 = "fd00:198:18::"
+
+# Balancing is put off: it would be a second reason for moves. Everything else is the default.
+_CONFIGURATION = """
+Hostname = "{name}.example.org"
+Relay_Hosts = ( "198.18.0.0/16" "{prefix_v6}/64" )
+Gateway = "198.18.0.254:2525"
+Retry_Interval = 2
+Mail_Workers = 1
+{listeners}
+Binding "example" {{ Enable_Duravip = true  Bind_Address = "{first}"  Match_Domain = ( "client.example.org" ) }}
+cluster {{
+  partition_policy = quorum
+  cluster_size = {size}
+  view_mature_time = 1
+  view_balance_interval = 600
+  Topology "198.18.0.0/16" {{ interface = "eth0" }}
+  Topology "{prefix_v6}/64" {{ interface = "eth0" }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """`nodes` nodes; `vips` IPv4 addresses and one of IPv6. The first two and the IPv6 one are asked every 5 ms."""
+
+    nodes: int = 3
+    vips: int = 2
+
+    @property
+    def listed(self) -> Mapping[str, int]:
+        """Node names and their bus node ids."""
+        return {f"n{number}": number for number in range(1, self.nodes + 1)}
+
+    @property
+    def addresses(self) -> list[str]:
+        """Every DuraVIP."""
+        return [*(str(ip_address("198.18.1.0") + n) for n in range(1, self.vips + 1)), f"{PREFIX_V6}41"]
+
+    @property
+    def polled(self) -> list[str]:
+        """Those that the client asks."""
+        return [self.addresses[0], self.addresses[-1]]
+
+    def files_of(self, name: str) -> Mapping[str, str]:
+        """What the operator would mount."""
+        nodes = [{"name": n, "id": i, "address": f"198.18.0.{i}"} for n, i in self.listed.items()]
+        bracketed = [f"[{a}]" if ":" in a else a for a in self.addresses]
+        listeners = "\n".join(f'ESMTP_Listener {{ Listen "{a}:25" {{ Enable_Duravip = true }} }}' for a in bracketed)
+        text = _CONFIGURATION.format(
+            name=name, listeners=listeners, first=self.addresses[0], size=self.nodes, prefix_v6=PREFIX_V6
+        )
+        return {"ecelerity.conf": text, "nodes.json": json.dumps({"cluster": "lab", "nodes": nodes, "arbiter": None})}
+
+    @contextmanager
+    def cluster(self, directory: Path | None = None) -> Iterator[LabCluster]:
+        """It runs, and everybody has an IPv6 address and a place for 10,000 neighbours."""
+        with contextlib.ExitStack() as stack:
+            if directory is None:
+                directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="momentum-faults-")))
+            for path in (directory, *directory.parents):  # mail workers run under a uid of their own
+                if path.owner() == "root" and path != Path("/"):
+                    path.chmod(path.stat().st_mode | 0o011)
+            lab = stack.enter_context(LabCluster(directory, "corosync", listed=self.listed))
+            lab.lab.add("stranger", STRANGER)
+            for host in lab.lab.hosts.values():
+                number = host.address.rpartition(".")[2]
+                for address in (f"198.18.0.{number}/16", f"{PREFIX_V6}{number}/64"):
+                    ip("-n", host.namespace, "address", "replace", address, "dev", "eth0", "nodad")
+                ip("-n", host.namespace, "address", "delete", f"198.18.0.{number}/24", "dev", "eth0")
+            lab.write(self.files_of)
+            lab.start_sink()
+            lab.start()
+            yield lab
+
+
+def is_whole(cluster: LabCluster, shape: Shape) -> bool:
+    """Every node is a member that takes mail, all see all, and each address is on one of them."""
+    held = [address for node in cluster.nodes.values() for address in node.host.addresses() & set(shape.addresses)]
+    if sorted(held) != sorted(shape.addresses):
+        return False
+    reports = [node.report() for node in cluster.nodes.values()]
+    return all(
+        report
+        and report["state"] == "RUN"
+        and report["mail"]["accepting"]
+        and len(report["members"]) == shape.nodes
+        and all(member["mature"] for member in report["members"])
+        for report in reports
+    )
