@@ -15,7 +15,8 @@ from momentum_node.duravip.vip import (
     Plumb,
     Policy,
 )
-from tests.support.story import Cluster, declared
+from tests.support.declared import declared
+from tests.support.story import Cluster
 
 V1, V2 = ip_address("192.0.2.1"), ip_address("192.0.2.2")
 N1, N2, N3 = Member(1, 100), Member(2, 100), Member(3, 100)

@@ -29,8 +29,8 @@ class _TakesAnyState(Gather):
 class WithoutS2(DuraVip):
     """Any STATE completes a gather, also one of a configuration change before it."""
 
-    def _start_gather(self) -> None:
-        super()._start_gather()
+    def _start_gather(self, now: float) -> None:
+        super()._start_gather(now)
         self._gather = _TakesAnyState(self._members)
 
 
@@ -46,7 +46,7 @@ class WithoutS3Releases(DuraVip):
 
     def _tell_news(self) -> None:
         for news in self._holds.news(self._index):
-            self._send(news)
+            self._outbox.send(news)
 
 
 class WithoutS4(DuraVip):

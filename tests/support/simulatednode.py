@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from momentum_node.bus.contract import BusEvent, Delivered, Lost, Member, ViewChanged
 from momentum_node.config.model import Address
 from momentum_node.duravip.machine import DuraVip
-from momentum_node.duravip.vip import Announce, Effect, Identity, Multicast, Plumb, Unplumb
+from momentum_node.duravip.vip import Announce, Effect, Identity, Isolate, Multicast, Plumb, Unplumb
 from tests.support.network import Endpoint
 
 if TYPE_CHECKING:
@@ -132,6 +132,9 @@ class Process:
                 self._later((0.0, 0.02 + grace_s), self._removed, vip, self.nic.supersede(vip))
             case Announce():
                 pass
+            case Isolate():
+                self.world.network.crash(self.local)
+                self.isolate()
 
     def _call(self, vip: Address, generation: int) -> None:
         """Immediately before the kernel call: S7 is asked here and nowhere later."""
@@ -239,3 +242,5 @@ def show(effect: Effect) -> str:
             return f"send {len(data)} bytes"
         case Announce(vips):
             return f"announce {' '.join(map(str, vips))}"
+        case Isolate(reason):
+            return f"let go of everything: {reason}"

@@ -74,6 +74,8 @@ class World:
         self.kernel_delay = self.random.choice([0.001, 0.01, 0.3])
         self.node_ids = list(range(1, count + 1))
         self.vips = [ip_address(f"192.0.2.{n}") for n in range(1, self.random.randint(2, 7))]
+        self.follows = {self.vips[-1]: self.vips[0]} if len(self.vips) > 2 and self.random.random() < 0.3 else {}
+        self.apart = dict.fromkeys(self.vips[:3], "g") if self.random.random() < 0.3 else {}
         self.failure_rate = self.random.choice([0.0, 0.0, 0.1])
         partition = self.random.choice(["both", "quorum"])
         self.policy = Policy(
@@ -83,6 +85,8 @@ class World:
             failback_delay_s=self.random.choice([0.0, 1.0]),
             cluster_size=count,
             release_grace_s=self.random.choice([0.0, 0.05, 0.3]),
+            balance_interval_s=self.random.choice([0.3, 2.0]),
+            balance_set_size=self.random.choice([1, 3]),
         )
         seldom = {node_id for node_id in self.node_ids if self.is_storm and self.random.random() < 0.4}
         self.network = UnevenNetwork(self.random.getrandbits(32), self.node_ids, self._draw_delays(), seldom)
@@ -109,9 +113,17 @@ class World:
     def draw_definitions(self, node_id: int) -> tuple[Definition, ...]:
         """Mostly everything; sometimes a node lacks some, prefers some, or declares other bindings."""
         some = self.vips if self.random.random() < 0.7 else self.random.sample(self.vips, len(self.vips) - 1)
-        bindings = ("a",) if self.random.random() < 0.8 else ("a", "b")
+        extra = () if self.random.random() < 0.8 else ("x",)
         return tuple(
-            Definition(vip, frozenset({"esmtp"}), bindings, claim=self.random.random() < 0.2)
+            Definition(
+                vip,
+                frozenset({"esmtp"}),
+                (f"b{vip}", *(f"{word}{vip}" for word in extra)),
+                claim=self.random.random() < 0.2,
+                rank=self.random.choice([0, 0, 1]),
+                follow=self.follows.get(vip),
+                apart=self.apart.get(vip, ""),
+            )
             for vip in sorted(some, key=int)
         )
 
@@ -198,10 +210,15 @@ class World:
         self.tell(f"reload {process.name}")
         process.with_machine(lambda machine, now: machine.on_definitions(process.definitions, self.policy, now))
 
+    def move(self) -> None:
+        vip, node = self.random.choice(self.vips), self.random.choice([*self.node_ids, None])
+        self.tell(f"move {vip} to {f'n{node}' if node else 'any node'}")
+        self._one().with_machine(lambda machine, now: machine.on_move(vip, f"n{node}" if node else None, now))
+
     def _draw_faults(self) -> list[Callable[[], None]]:
         """Each run has its own mixture: some kinds often, some never, so that rare sequences happen somewhere."""
         kinds = [self.kill_process, self.crash_node, self.kill_engine, self.drain, self.cordon, self.stall]
-        kinds += [self.partition, self.change_usable, self.reload]
+        kinds += [self.partition, self.change_usable, self.reload, self.move]
         faults = [kind for kind in kinds for _ in range(self.random.choice([0, 0, 1, 4]))]
         return [*faults, self.merge, self.partition]
 
@@ -222,7 +239,7 @@ class World:
         self.network.merge()
         everything = frozenset(self.vips)
         for process in self.processes.values():
-            process.definitions = tuple(Definition(v, frozenset({"esmtp"}), ("a",), False) for v in self.vips)
+            process.definitions = tuple(Definition(v, frozenset({"esmtp"}), (f"b{v}",), False) for v in self.vips)
             process.with_machine(lambda m, now: m.on_usable(everything, None, now))
             process.with_machine(lambda m, now, p=process: m.on_definitions(p.definitions, self.policy, now))  # type: ignore[misc]
             process.with_machine(lambda m, now: m.on_cordon(False, now))
@@ -291,6 +308,8 @@ def snapshot(table: Table) -> object:
     """All that must be equal on members with the same stream."""
     return (
         tuple(table.index.addresses),
+        table.broken,
+        sorted(table.pins.items(), key=lambda pin: int(pin[0])),
         tuple(
             (m, s.owns, s.holds, s.mature, s.facts, s.listed, s.claims, s.unusable, tuple(sorted(s.failed.items())))
             for m, s in sorted(table.standings.items())
@@ -303,7 +322,7 @@ def check_owners(table: Table, reachable: frozenset[int]) -> None:
     electable = table.electable(reachable)
     seen = possible = 0
     for member, standing in table.standings.items():
-        may = standing.candidate_for & ~standing.all_failed if member in electable else 0
+        may = standing.candidate_for & ~standing.all_failed & ~table.broken if member in electable else 0
         if standing.owns & ~may:
             raise Broken(f"I2: {standing.name} owns what it may not have")
         if standing.owns & seen:

@@ -17,17 +17,20 @@ from ipaddress import ip_address
 from momentum_node.bus.contract import Member, ViewChanged
 from momentum_node.config.model import Address
 from momentum_node.duravip.machine import DuraVip
+from momentum_node.duravip.moves import MoveRefused
 from momentum_node.duravip.vip import (
     Announce,
     Definition,
     Effect,
     Identity,
+    Isolate,
     Multicast,
+    Placement,
     Plumb,
     Policy,
     Unplumb,
-    address_order,
 )
+from tests.support.declared import declared
 
 
 @dataclass
@@ -43,6 +46,8 @@ class Node:
     members: tuple[Member, ...] = ()
     holds_on: bool = False  # does not answer Unplumb until `finish`
     pending: list[Address] = field(default_factory=list)
+    is_frozen: bool = False
+    unread: list[Callable[[DuraVip], None]] = field(default_factory=list)
 
     @property
     def local(self) -> Member:
@@ -65,13 +70,16 @@ class Cluster:
     def up(self) -> list[str]:
         return sorted(name for side in self.sides for name in side)
 
+    def awake(self) -> list[str]:
+        return [name for name in self.up() if not self.nodes[name].is_frozen]
+
     def start(self, *names: str) -> None:
         for name in names:
             node = self.nodes[name]
             node.pid += 1
             identity = Identity(name, f"198.18.0.{node.node_id}", node.node_id * 1000 + node.pid)
             node.machine = DuraVip(identity, node.local, node.definitions, self.policy)
-            node.members = ()
+            node.members, node.is_frozen, node.unread = (), False, []
         self.connect([self.up() + list(names)])
 
     def stop(self, *names: str) -> None:
@@ -95,7 +103,25 @@ class Cluster:
                 joined = (after - before) | {m for m in after if node.local not in self._knows(m, together)}
                 node.members = members
                 event = ViewChanged(members, frozenset(joined), frozenset(before - after), reachable)
-                self._machine(node).on_view(event, self.now)
+                self._feed(node, lambda machine, event=event: machine.on_view(event, self.now))  # type: ignore[misc]
+        self.settle()
+
+    def _feed(self, node: Node, event: Callable[[DuraVip], None]) -> None:
+        """What the bus tells; a frozen process reads it later."""
+        if node.is_frozen:
+            node.unread.append(event)
+        else:
+            event(self._machine(node))
+
+    def thaw(self, name: str) -> None:
+        """It goes on where it stood: its timers first, then what the bus has for it."""
+        node = self.nodes[name]
+        node.is_frozen = False
+        unread, node.unread = node.unread, []
+        machine = self._machine(node)
+        machine.on_timer(self.now)
+        for event in unread:
+            event(machine)
         self.settle()
 
     def _knows(self, member: Member, before: dict[str, set[Member]]) -> set[Member]:
@@ -115,12 +141,12 @@ class Cluster:
         self._fire()
 
     def _fire(self) -> None:
-        for name in self.up():
+        for name in self.awake():
             self._machine(self.nodes[name]).on_timer(self.now)
         self.settle()
 
     def _next_timer(self) -> float | None:
-        timers = [self._machine(self.nodes[name]).next_timer() for name in self.up()]
+        timers = [self._machine(self.nodes[name]).next_timer() for name in self.awake()]
         return min((due for due in timers if due is not None), default=None)
 
     def finish(self, name: str) -> None:
@@ -141,7 +167,7 @@ class Cluster:
 
     def _perform_all(self) -> bool:
         done = False
-        for name in self.up():
+        for name in self.awake():
             for effect in self._machine(self.nodes[name]).effects():
                 done = True
                 self._perform(self.nodes[name], effect)
@@ -164,6 +190,10 @@ class Cluster:
                     self._remove(node, vip)
             case Announce():
                 pass
+            case Isolate(reason):
+                self.lines.append(f"{node.name}: gives everything up and joins anew: {reason}")
+                self.stop(node.name)
+                self.start(node.name)
 
     def _remove(self, node: Node, vip: Address) -> None:
         if vip in node.wire:
@@ -176,7 +206,7 @@ class Cluster:
             if queue := self.queues.get(at):
                 sender, data = queue.popleft()
                 for name in side:
-                    self._machine(self.nodes[name]).on_message(sender, data, self.now)
+                    self._feed(self.nodes[name], lambda m, s=sender, d=data: m.on_message(s, d, self.now))  # type: ignore[misc]
                 return True
         return False
 
@@ -195,14 +225,17 @@ class Cluster:
         owned: dict[str, list[str]] = {member[0]: [] for member in machine.members()}
         for placement in machine.placements():
             if placement.owner is not None:
-                mark = "*" if "preferred node" in placement.reason else ""
+                mark = "*" if "preferred node" in placement.why or "administrator" in placement.why else ""
                 owned[placement.owner].append(f"{int(placement.address) & 0xFF}{mark}")
         return " ".join(f"{owner}:{{{','.join(vips)}}}" for owner, vips in sorted(owned.items()))
 
     def reason(self, vip: Address) -> str:
         """As the first running node tells it."""
+        return self.placement(vip).reason
+
+    def placement(self, vip: Address) -> Placement:
         placements = self._machine(self.nodes[self.up()[0]]).placements()
-        return next(p.reason for p in placements if p.address == vip)
+        return next(p for p in placements if p.address == vip)
 
 
 class Story:
@@ -222,13 +255,18 @@ class Story:
         return "".join(f"{line}\n" for line in self.cluster.lines or ["  nothing"])
 
     def do_policy(self, *settings: str) -> None:
-        """Before `cluster`: quorum, failback=60, grace=5, mature=5, expect=4 (cluster_size)."""
+        """Before `cluster`: quorum, failback=60, grace=5, mature=5, expect=4 (cluster_size), balance=1, beats=1."""
         values = dict(setting.partition("=")[::2] for setting in settings)
         self.cluster.policy = Policy(
             partition="quorum" if "quorum" in values else "both",
             failback_delay_s=float(values.get("failback", 0)),
             view_mature_time_s=float(values.get("mature", 5)),
             cluster_size=int(values["expect"]) if "expect" in values else None,
+            balance_set_size=int(values.get("balance", 1)),
+            balance_interval_s=10.0,
+            heartbeats_per_sec=float(values.get("beats", 0)),
+            beacon_s=1.0 if "beats" in values else 0.0,
+            self_drop_s=float(values.get("drop", 0)),
         )
 
     def do_cluster(self, names: str, *vips: str) -> None:
@@ -291,6 +329,43 @@ class Story:
     def do_finish(self, name: str) -> None:
         self.cluster.finish(name)
 
+    def do_undrain(self, name: str) -> None:
+        self.cluster.tell(name, lambda machine: machine.on_undrain(self.cluster.now))
+
+    def do_move(self, vip: str, node: str) -> None:
+        """As the console's `cluster duravip move`, on the first node; `auto` ends the pin."""
+        machine = self.cluster.nodes[self.cluster.up()[0]].machine
+        assert machine is not None
+        where = None if node == "auto" else node
+        try:
+            self.cluster.lines.append(f"  {machine.outlook(ip_address(vip), where)}")
+            machine.on_move(ip_address(vip), where, self.cluster.now)
+        except MoveRefused as refused:
+            self.cluster.lines.append(f"  error: {refused}")
+
+    def do_freeze(self, name: str) -> None:
+        """SIGSTOP: it reads and says nothing; its addresses stay on the wire."""
+        self.cluster.nodes[name].is_frozen = True
+
+    def do_thaw(self, name: str) -> None:
+        self.cluster.thaw(name)
+
+    def do_tags(self, *vips: str) -> None:
+        for vip in vips:
+            placement = self.cluster.placement(ip_address(vip))
+            self.cluster.lines.append(f"  {vip}: {', '.join(placement.tags) or 'none'}")
+
+    def do_alarms(self) -> None:
+        machine = self.cluster.nodes[self.cluster.up()[0]].machine
+        assert machine is not None
+        self.cluster.lines += [f"  {alarm}" for alarm in machine.alarms()]
+
+    def do_whatif(self, *gone: str) -> None:
+        """Where everything would be if these died now."""
+        machine = self.cluster.nodes[self.cluster.up()[0]].machine
+        assert machine is not None
+        self.cluster.lines += [f"  {placement.reason}" for placement in machine.what_if(gone)]
+
     def do_owners(self, *names: str) -> None:
         """The tables: one line for nodes that agree."""
         for name in names or self.cluster.up():
@@ -309,20 +384,3 @@ class Story:
         self.cluster.lines.append(
             f"  {name} {machine.state}{drained}, {have} of {of}{'' if is_quorate else ', no quorum'}"
         )
-
-
-def declared(name: str, vips: Sequence[str]) -> tuple[Definition, ...]:
-    """What node `name` declares: `192.0.2.1..7@n1:n1,n2` = these seven, preferred on n1, declared on n1 and n2."""
-    found = []
-    for text in vips:
-        spec, _, users = text.partition(":") if text.count(":") < 2 else (text, "", "")
-        addresses, _, wanted = spec.partition("@")
-        if users and name not in users.split(","):
-            continue
-        first, _, last = addresses.partition("..")
-        low = ip_address(first)
-        for address in [low] if not last else [low + step for step in range(int(last) - (int(low) & 0xFF) + 1)]:
-            claim = name in wanted.split("+")
-            preference = name if claim else wanted.split("+")[0] or None
-            found.append(Definition(address, frozenset({"esmtp"}), ("b",), claim, preference))
-    return tuple(sorted(found, key=lambda definition: address_order(definition.address)))

@@ -121,3 +121,16 @@ async def test_a_defect_in_the_machine_ends_the_process_instead_of_being_ignored
     stage = Stage(Defective)
     with pytest.raises(ZeroDivisionError):
         await asyncio.wait_for(stage.running, 5)
+
+
+async def test_a_machine_that_wants_to_start_anew_is_flushed_and_joins_again() -> None:
+    """SUSPECT of ourselves, or nothing of ours comes back from the bus."""
+
+    class Suspected(DuraVip):
+        def on_plumbed(self, vip: object, now: float) -> None:
+            self._isolate("the others suspect us")
+
+    stage = Stage(Suspected)
+    await stage.until(lambda: len(stage.buses) >= 2)
+    assert stage.actuator.done.index("Plumb") < stage.actuator.done.index("flush")
+    stage.running.cancel()

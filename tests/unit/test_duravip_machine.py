@@ -19,6 +19,7 @@ from momentum_node.duravip.vip import (
     Unplumb,
     definitions,
 )
+from tests.support.declared import declared
 from tests.support.machines import (
     N1,
     N2,
@@ -36,7 +37,7 @@ from tests.support.machines import (
     the,
     view,
 )
-from tests.support.story import Cluster, declared
+from tests.support.story import Cluster
 
 
 def test_before_the_first_view_it_has_nothing_to_do() -> None:

@@ -98,7 +98,7 @@ def test_strangers_are_told_apart() -> None:
     with pytest.raises(StrangerVersion):
         decode(msgpack.packb([2, "STATE", 1, 1, "", []]))
     with pytest.raises(UnknownKind):
-        decode(msgpack.packb([1, "BALANCE", 1, 1, "", []]))
+        decode(msgpack.packb([1, "GOSSIP", 1, 1, "", []]))
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,18 @@
 """What this node says about itself: its configuration, and what it was told about links, drain and cordon."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
+from momentum_node.bus.contract import Member
 from momentum_node.config.model import Address
 from momentum_node.duravip.addresses import Bits, Index, Translation
 from momentum_node.duravip.catalogue import Catalogue
-from momentum_node.duravip.messages import Facts, State
+from momentum_node.duravip.messages import Facts, Pin, State
 from momentum_node.duravip.quorum import Rule
-from momentum_node.duravip.vip import Definition, Identity, Policy
+from momentum_node.duravip.vip import Definition, Identity, Policy, address_order
 
 NO_TOPOLOGY = "no Topology entry matches it"
+NO_CANDIDATE = "it is not one of its Duravip_Candidates"
 
 
 class Declaration:
@@ -19,6 +22,7 @@ class Declaration:
         self._identity = identity
         self._usable: frozenset[Address] | None = None
         self._reason = ""
+        self._facts: Facts | None = None  # as last put together
         self.catalogues: dict[bytes, Catalogue] = {}
         self.draining = False
         self.cordoned = False
@@ -31,9 +35,19 @@ class Declaration:
         self.policy = policy
         self.catalogue = Catalogue.of(definitions)
         self.catalogues[self.catalogue.digest] = self.catalogue
-        self._claims = self.catalogue.index.bits(d.address for d in definitions if d.claim)
-        self._unplaced = self.catalogue.index.bits(d.address for d in definitions if not d.has_topology)
+        index = self.catalogue.index
+        ranks = 1 + max((d.rank for d in definitions if d.claim), default=0)
+        self._claims = [index.bits(d.address for d in definitions if d.claim and d.rank == r) for r in range(ranks)]
+        self._unplaced = index.bits(d.address for d in definitions if not d.has_topology)
+        self._excluded = index.bits(d.address for d in definitions if not d.may_serve)
+        self._waiting = 0
         self._update()
+
+    def hold_claims(self, addresses: Iterable[Address]) -> None:
+        """These are not claimed for now: they were lost here lately (R10)."""
+        waiting = self.catalogue.index.bits(addresses)
+        if waiting != self._waiting:
+            self._waiting, self._facts = waiting, None
 
     def forget_old_catalogues(self) -> None:
         """Nothing of ours is on its way: only the catalogue in use can be named."""
@@ -47,14 +61,20 @@ class Declaration:
 
     def _update(self) -> None:
         index = self.catalogue.index
-        self._unusable = self._unplaced
+        self._facts = None
+        self._unusable = self._unplaced | self._excluded
         if self._usable is not None:
             self._unusable |= index.everything & ~index.bits(self._usable)
 
     def facts(self) -> Facts:
         """As STATE carries them."""
-        down = self._unusable & ~self._unplaced
-        why = self._reason if down else NO_TOPOLOGY if self._unplaced else ""
+        said = (self.draining, self.cordoned, self.claiming)
+        if self._facts is None or (self._facts.draining, self._facts.cordoned, self._facts.claiming) != said:
+            self._facts = self._state_facts()
+        return self._facts
+
+    def _state_facts(self) -> Facts:
+        first, *others = (claims & ~self._waiting for claims in self._claims)
         return Facts(
             name=self._identity.node_name,
             address=self._identity.node_addr,
@@ -63,10 +83,19 @@ class Declaration:
             claiming=self.claiming,
             rule=Rule.of(self.policy),
             digest=self.catalogue.digest,
-            claims=self._claims,
+            claims=first,
             unusable=self._unusable,
-            unusable_reason=why,
+            unusable_reason=self._why_unusable(),
+            fallbacks=tuple(others),
+            balance_set_size=self.policy.balance_set_size,
         )
+
+    def _why_unusable(self) -> str:
+        if self._unusable & ~(self._unplaced | self._excluded):
+            return self._reason
+        if self._unplaced:
+            return NO_TOPOLOGY
+        return NO_CANDIDATE if self._excluded else ""
 
     def state(
         self,
@@ -78,6 +107,10 @@ class Declaration:
         holds: Bits,
         owns: Bits,
         failed: Mapping[str, Bits],
+        starting: bool = False,
+        departures: Mapping[str, int] = MappingProxyType({}),
+        suspected: Iterable[Member] = (),
+        pins: Iterable[Pin] = (),
     ) -> State:
         """STATE, from sets over `index`."""
         own = self.catalogue.index
@@ -92,4 +125,8 @@ class Declaration:
             owns=carry(owns),
             failed=tuple(sorted((reason, carry(bits)) for reason, bits in failed.items())),
             strays=tuple(index.select(undeclared)),
+            starting=starting,
+            departures=tuple(sorted(departures.items())),
+            suspected=tuple(sorted(suspected)),
+            pins=tuple(sorted(pins, key=lambda pin: address_order(pin.address))),
         )

@@ -15,7 +15,7 @@ from momentum_node.clock import monotonic
 from momentum_node.config.model import Address
 from momentum_node.duravip.actuator import Actuator
 from momentum_node.duravip.machine import DuraVip
-from momentum_node.duravip.vip import Effect, Multicast
+from momentum_node.duravip.vip import Effect, Isolate, Multicast
 from momentum_node.errors import BusError
 from momentum_node.log import logger
 
@@ -44,6 +44,7 @@ class Driver:
         self._over: asyncio.Future[str] | None = None
         self._stopping = False
         self._settling = False
+        self._alarms: tuple[str, ...] = ()
         self.actuator: Actuator | None = None  # set once by the composition root: the two need each other
         self.machine: DuraVip | None = None
         self.state = "BOOT"
@@ -156,6 +157,7 @@ class Driver:
             while self.machine is not None and (effects := self.machine.effects()):
                 for effect in effects:
                     self._perform(effect)
+                self._tell_alarms()
         except BusError as error:
             self.isolate(f"the bus does not take our messages: {error}")
         finally:
@@ -168,8 +170,18 @@ class Driver:
         assert self.actuator is not None  # noqa: S101 - set by the composition root before run()
         if isinstance(effect, Multicast):
             self._bus.send(effect.data)
+        elif isinstance(effect, Isolate):
+            self.isolate(effect.reason)
         else:
             self.actuator.perform(effect)
+
+    def _tell_alarms(self) -> None:
+        """Log what an administrator must hear of, each once while it lasts."""
+        alarms = self.machine.alarms() if self.machine is not None else ()
+        for alarm in alarms:
+            if alarm not in self._alarms:
+                logger().critical("the group has a problem", problem=alarm)
+        self._alarms = alarms
 
     def _rearm(self) -> None:
         if self._timer is not None:

@@ -1,23 +1,28 @@
 """The election: which member owns which address. Pure, and the same result wherever the same facts are known.
 
-    1 fixed    a pin, else the only member that claims the address, if it may have it
+    1 fixed    a pin, else the first of the preferred nodes that may have it
     2 stay     exactly one anchor (or, without one, exactly one holder) that may have it keeps it
     3 merge    several anchors: the least loaded of them
     4 orphans  nobody left: the least loaded of all that may have it, the scarcest addresses first
+    5 follow   a follower goes where its head is
 
-Cluster §2.7. Sets of addresses are bits of one index in address order (`addresses.py`).
+In 3 and 4 a node without another address of the same apart group comes first. Cluster §2.7; sets of addresses are
+bits of one index in address order (`addresses.py`).
 """
 
-import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from momentum_node.duravip.addresses import Bits, pack, positions
+from momentum_node.duravip.addresses import Bits
+from momentum_node.duravip.dealing import Hand, deal
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One member and what speaks for it. `eligible` is empty for members that may own nothing now."""
+    """One member and what speaks for it. `eligible` is empty for members that may own nothing now.
+
+    `claims` are the addresses that prefer it first, `fallbacks` those that name it second, third …
+    """
 
     name: str
     eligible: Bits
@@ -26,6 +31,29 @@ class Candidate:
     holds: Bits = 0
     pinned: Bits = 0
     is_cordoned: bool = False
+    fallbacks: tuple[Bits, ...] = ()
+
+    @property
+    def ranks(self) -> tuple[Bits, ...]:
+        """What it claims, by rank."""
+        return self.claims, *self.fallbacks
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the members' definitions say of addresses together: positions and sets over the index."""
+
+    broken: Bits = 0  # refused: nobody may own them
+    follows: tuple[tuple[int, int], ...] = ()  # (follower, head), by follower
+    apart: tuple[Bits, ...] = ()  # each set should be spread over different members
+
+    @property
+    def followers(self) -> Bits:
+        """Placed by step 5 only."""
+        return _union(1 << follower for follower, _ in self.follows)
+
+
+NO_TERMS = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,37 +64,50 @@ class Outcome:
     fixed: Bits
     merged: Bits
     orphans: Bits
-    disputed: Bits  # more than one member claims it: preferences are ignored
+    disputed: Bits  # several members claim it at one rank: preferences are ignored
+    eligible: tuple[Bits, ...] = ()  # what each may own, the last choice left out where there is a better one
+    astray: Bits = 0  # followers that are not with their head
 
 
-def elect(candidates: Sequence[Candidate]) -> Outcome:
+def elect(candidates: Sequence[Candidate], terms: Terms = NO_TERMS) -> Outcome:
     """Deal all addresses. Idempotent: with the result as anchors the result is the same."""
-    eligible = _last_choice_last(candidates)
-    fixed, disputed = _fixed(candidates, eligible)
+    eligible = _last_choice_last(candidates, terms.broken)
+    followers = terms.followers
+    heads = [e & ~followers for e in eligible] if followers else eligible
+    fixed, disputed = _fixed(candidates, heads)
     settled = _union(fixed)
-    anchors = _anchors(candidates, eligible, settled)
+    anchors = _anchors(candidates, heads, settled)
     once, twice = _counted(anchors)
-    hands = [_Hand(c.name, f.bit_count()) for c, f in zip(candidates, fixed, strict=True)]
+    hands = [Hand(c.name, f.bit_count()) for c, f in zip(candidates, fixed, strict=True)]
     owns = [f | (a & once) for f, a in zip(fixed, anchors, strict=True)]
     for hand, anchor in zip(hands, anchors, strict=True):
         hand.take((anchor & once).bit_count())
-    _deal(twice, anchors, hands, owns, scarcest_first=False)
-    orphans = _union(eligible) & ~(settled | once | twice)
-    _deal(orphans, eligible, hands, owns, scarcest_first=True)
-    return Outcome(tuple(owns), settled, twice, orphans, disputed)
+    deal(twice, anchors, hands, owns, terms.apart, scarcest_first=False)
+    orphans = _union(heads) & ~(settled | once | twice)
+    deal(orphans, heads, hands, owns, terms.apart, scarcest_first=True)
+    astray = _follow(candidates, eligible, owns, terms.follows)
+    return Outcome(tuple(owns), settled, twice, orphans, disputed, tuple(heads), astray)
 
 
-def _last_choice_last(candidates: Sequence[Candidate]) -> list[Bits]:
+def _last_choice_last(candidates: Sequence[Candidate], broken: Bits) -> list[Bits]:
     """Cordoned members count only where nobody else does (failover R16)."""
     others = _union(c.eligible for c in candidates if not c.is_cordoned)
-    return [c.eligible & ~others if c.is_cordoned else c.eligible for c in candidates]
+    return [(c.eligible & ~others if c.is_cordoned else c.eligible) & ~broken for c in candidates]
 
 
 def _fixed(candidates: Sequence[Candidate], eligible: Sequence[Bits]) -> tuple[list[Bits], Bits]:
-    claimed, disputed = _counted([c.claims for c in candidates])
-    pinned = [c.pinned & e for c, e in zip(candidates, eligible, strict=True)]
-    all_pinned = _union(pinned)
-    fixed = [p | (c.claims & claimed & e & ~all_pinned) for c, e, p in zip(candidates, eligible, pinned, strict=True)]
+    """Pins and claims. A rank at which several members claim an address ends its preferences there."""
+    fixed = [c.pinned & e for c, e in zip(candidates, eligible, strict=True)]
+    closed = _union(fixed)
+    disputed = 0
+    for rank in range(max((1 + len(c.fallbacks) for c in candidates), default=0)):
+        claims = [c.ranks[rank] if rank <= len(c.fallbacks) else 0 for c in candidates]
+        once, twice = _counted(claims)
+        disputed |= twice & ~closed
+        closed |= twice
+        for at, claim in enumerate(claims):
+            fixed[at] |= claim & once & eligible[at] & ~closed
+        closed |= _union(fixed)
     return fixed, disputed
 
 
@@ -74,6 +115,28 @@ def _anchors(candidates: Sequence[Candidate], eligible: Sequence[Bits], settled:
     anchors = [c.anchors & e & ~settled for c, e in zip(candidates, eligible, strict=True)]
     anchored = _union(anchors)
     return [a | (c.holds & e & ~settled & ~anchored) for a, c, e in zip(anchors, candidates, eligible, strict=True)]
+
+
+def _follow(
+    candidates: Sequence[Candidate],
+    eligible: Sequence[Bits],
+    owns: list[Bits],
+    follows: Sequence[tuple[int, int]],
+) -> Bits:
+    """Place the followers. Returns those that could not be put where their head is."""
+    by_name = sorted(range(len(candidates)), key=lambda at: candidates[at].name)
+    heads = list(owns)
+    astray = 0
+    for follower, head in follows:
+        able = [at for at in by_name if eligible[at] >> follower & 1]
+        if not able:
+            continue
+        chosen = next((at for at in able if heads[at] >> head & 1), None)
+        if chosen is None:
+            astray |= 1 << follower
+            chosen = next((at for at in able if candidates[at].holds >> follower & 1), able[0])
+        owns[chosen] |= 1 << follower
+    return astray
 
 
 def _union(sets: Iterable[Bits]) -> Bits:
@@ -90,73 +153,3 @@ def _counted(sets: Sequence[Bits]) -> tuple[Bits, Bits]:
         several |= seen & bits
         seen |= bits
     return seen & ~several, several
-
-
-class _Hand:
-    """What one candidate has been dealt so far: floating addresses first, then all, then the name decides."""
-
-    __slots__ = ("floating", "name", "total")
-
-    def __init__(self, name: str, fixed: int) -> None:
-        self.name, self.floating, self.total = name, 0, fixed
-
-    def take(self, count: int) -> None:
-        self.floating += count
-        self.total += count
-
-    @property
-    def load(self) -> tuple[int, int, str]:
-        return self.floating, self.total, self.name
-
-
-def _deal(
-    items: Bits, choices: Sequence[Bits], hands: Sequence[_Hand], owns: list[Bits], *, scarcest_first: bool
-) -> None:
-    """Give each of `items`, by address, to the least loaded candidate whose choices contain it.
-
-    One heap for each distinct set of choices. Loads only grow, so an entry that is out of date is too small: it comes
-    up early, is corrected and put back; what comes up correct is the minimum.
-    """
-    if not items:
-        return
-    classes = _classes(items, choices)
-    heaps = [[(*hands[at].load, at) for at in chosen] for _, chosen in classes]
-    for heap in heaps:
-        heapq.heapify(heap)
-    order = [
-        (len(chosen) if scarcest_first else 0, place, which)
-        for which, (members, chosen) in enumerate(classes)
-        for place in positions(members)
-    ]
-    dealt: list[list[int]] = [[] for _ in owns]
-    for _, place, which in sorted(order):
-        at = _least(heaps[which], hands)
-        hands[at].take(1)
-        dealt[at].append(place)
-    for at, places in enumerate(dealt):
-        owns[at] |= pack(places)
-
-
-def _least(heap: list[tuple[int, int, str, int]], hands: Sequence[_Hand]) -> int:
-    while True:
-        *load, at = heap[0]
-        current = hands[at].load
-        if tuple(load) == current:
-            return at
-        heapq.heapreplace(heap, (*current, at))
-
-
-def _classes(items: Bits, choices: Sequence[Bits]) -> list[tuple[Bits, tuple[int, ...]]]:
-    """`items` by the set of candidates that may have them: (addresses, candidate numbers), nothing empty."""
-    classes: list[tuple[Bits, tuple[int, ...]]] = [(items, ())]
-    for at, choice in enumerate(choices):
-        split: list[tuple[Bits, tuple[int, ...]]] = []
-        for members, chosen in classes:
-            inside = members & choice
-            outside = members ^ inside
-            if inside:
-                split.append((inside, (*chosen, at)))
-            if outside:
-                split.append((outside, chosen))
-        classes = split
-    return [(members, chosen) for members, chosen in classes if chosen]

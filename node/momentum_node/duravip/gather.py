@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from momentum_node.bus.contract import Member
 from momentum_node.config.model import Address
 from momentum_node.duravip.catalogue import Catalogue
-from momentum_node.duravip.messages import Cleared, Defs, Drain, Envelope, Failed, Released, State
+from momentum_node.duravip.messages import Cleared, Defs, Drain, Envelope, Failed, News, Released, State
 from momentum_node.duravip.table import Table, index_of
 from momentum_node.duravip.vip import short_name
 
@@ -24,7 +24,7 @@ class Report:
 
     incarnation: int
     state: State
-    later: list[Released | Failed | Cleared | Drain] = field(default_factory=list)
+    later: list[News] = field(default_factory=list)
 
 
 class Gather:
@@ -33,6 +33,7 @@ class Gather:
     def __init__(self, members: Iterable[Member]) -> None:
         self.members = set(members)
         self.reports: dict[Member, Report] = {}
+        self._silent: set[Member] = set()  # SUSPECT was said of them in this gather
         self._delivered: dict[bytes, Catalogue] = {}
         self._offered: set[bytes] = set()
 
@@ -60,11 +61,39 @@ class Gather:
         for member in members:
             self.members.discard(member)
             self.reports.pop(member, None)
+            self._silent.discard(member)
+
+    def suspect(self, member: Member, incarnation: int) -> bool:
+        """Somebody says that it shows no life. False when what it said itself tells otherwise."""
+        report = self.reports.get(member)
+        if report is not None and report.incarnation != incarnation:
+            return False
+        self._silent.add(member)
+        return True
+
+    @property
+    def suspected(self) -> set[Member]:
+        """Members that do not count: some report, or a SUSPECT of this gather, calls them so."""
+        called = {member for report in self.reports.values() for member in report.state.suspected}
+        return (called | self._silent) & self.members
+
+    @property
+    def missing(self) -> set[Member]:
+        """Whose state is not in."""
+        return self.members - self.reports.keys() - self.suspected
 
     @property
     def is_reported(self) -> bool:
-        """Every member's state is in."""
-        return self.members == self.reports.keys()
+        """Every member's state is in, but of those that are suspected."""
+        return not self.missing and bool(self.counted)
+
+    @property
+    def counted(self) -> dict[Member, Report]:
+        """The reports that make the table."""
+        if not self._silent and not any(report.state.suspected for report in self.reports.values()):
+            return self.reports
+        suspected = self.suspected
+        return {member: report for member, report in self.reports.items() if member not in suspected}
 
     def catalogues(self, own: Mapping[bytes, Catalogue]) -> dict[bytes, Catalogue] | None:
         """All that reports name; None while one is missing. A single one is our own: we reported it."""
@@ -85,21 +114,23 @@ class Gather:
         return due
 
     def _digests(self) -> set[bytes]:
-        return {report.state.facts.digest for report in self.reports.values()}
+        return {report.state.facts.digest for report in self.counted.values()}
 
     def _speaker(self, digest: bytes) -> Member:
-        users = [m for m, report in self.reports.items() if report.state.facts.digest == digest]
+        users = [m for m, report in self.counted.items() if report.state.facts.digest == digest]
         return min(users, key=lambda member: (short_name(self.reports[member].state.facts.name), member))
 
     def build(self, catalogues: Mapping[bytes, Catalogue], own: Iterable[Address]) -> Table:
         """The table, from the reports and nothing else (S6). `own`: addresses its index must have as well."""
-        strays = [address for report in self.reports.values() for address in report.state.strays]
+        counted = self.counted
+        strays = [address for report in counted.values() for address in report.state.strays]
         table = Table(index_of(catalogues.values(), [*strays, *own]), {**self._delivered, **catalogues})
-        for member, report in sorted(self.reports.items()):
+        for member, report in sorted(counted.items()):
             table.add(member, report.incarnation, report.state)
-        for member, report in sorted(self.reports.items()):
+        for member, report in sorted(counted.items()):
             for message in report.later:
                 table.apply(member, message)
+        table.complete()
         return table
 
 

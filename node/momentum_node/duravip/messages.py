@@ -5,7 +5,11 @@
 
     STATE      [ gather, view, name, address, mature, draining, cordoned, claiming, [majority, [node id …], size],
                  digest, holds, owns, claims, unusable, why unusable, {reason: failed}, [address held, not declared …] ]
-    DEFS       [ encoded catalogue ]          MATURE    [ view ]            DRAIN   [ ]
+                 starting, [fallback claims …], [[name, departures] …], [[node id, pid] suspected …],
+                 [[address, incarnation, stamp] pin …], balance set size ]
+    DEFS       [ encoded catalogue ]          MATURE    [ view ]            DRAIN   [ ]         BEACON  [ ]
+    BALANCE    [ view, most moves ]           MOVE      [ address, node name, empty = its pin ends ]
+    SUSPECT    [ view, node id, pid, incarnation, 0 = not known ]           HEARTBEAT [ view, table events, digest ]
     RELEASED   [ [removed …], [never put up …] ]        FAILED  [ [address …], reason ]    CLEARED [ [address …] ]
 
 Sets (holds, owns, claims, unusable, failed) are little-endian bits over the sender's catalogue. A body may grow at its
@@ -18,14 +22,19 @@ from typing import TypeAlias
 
 import msgpack
 
+from momentum_node.bus.contract import Member
 from momentum_node.config.model import Address
 from momentum_node.duravip.addresses import Bits
 from momentum_node.duravip.catalogue import DIGEST_BYTES, Catalogue, MessageError, unpack
+from momentum_node.duravip.fields import addresses, bits, exactly, field, flag, items, number, octets, packed, text
 from momentum_node.duravip.quorum import Rule
 
 VERSION = 1
 ADDRESSES_PER_MESSAGE = 3000
 """17 bytes each at most: RELEASED, FAILED and CLEARED are never fragmented, so a view change cannot swallow one."""
+
+
+MOST_FALLBACKS = 63
 
 
 class StrangerVersion(MessageError):
@@ -50,6 +59,22 @@ class Facts:
     claims: Bits
     unusable: Bits
     unusable_reason: str
+    fallbacks: tuple[Bits, ...] = ()  # claims as second, third … choice
+    balance_set_size: int = 1
+
+    @property
+    def all_claims(self) -> tuple[Bits, ...]:
+        """By rank."""
+        return self.claims, *self.fallbacks
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A manual move: the address belongs to the member of that incarnation while it may have it."""
+
+    address: Address
+    incarnation: int
+    stamp: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +89,10 @@ class State:
     owns: Bits
     failed: tuple[tuple[str, Bits], ...] = ()
     strays: tuple[Address, ...] = ()
+    starting: bool = False  # after a cold start, not all nodes that are meant to exist have been there yet
+    departures: tuple[tuple[str, int], ...] = ()  # how often each node left lately, as the sender saw it
+    suspected: tuple[Member, ...] = ()
+    pins: tuple[Pin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +107,45 @@ class Mature:
     """All members of this view may own addresses from here on."""
 
     view: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """All members of this view move at most `limit` addresses from here on, to even the load."""
+
+    view: bytes
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """An administrator wants the address on the node of that name; without a name, wherever it would be."""
+
+    address: Address
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A member of this view shows no life: it counts as left until it joins anew."""
+
+    view: bytes
+    member: Member
+    incarnation: int  # 0: it has not said
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The sender works, and its table had this digest after so many events of this view."""
+
+    view: bytes
+    events: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Beacon:
+    """Sent to be delivered to its sender: the age of the last one tells whether the bus still works for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +176,10 @@ class Drain:
     """The sender wants to own nothing any more."""
 
 
-Message: TypeAlias = State | Defs | Mature | Released | Failed | Cleared | Drain
+News: TypeAlias = Released | Failed | Cleared | Drain
+"""What a member says about its own addresses."""
+
+Message: TypeAlias = State | Defs | Mature | Balance | Move | Suspect | Heartbeat | Beacon | News
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,35 +223,22 @@ def decode(data: bytes) -> Envelope | Fragment:
 
 
 def _decode(value: object) -> Envelope | Fragment:
-    fields = _list(value, 1)
+    fields = items(value, 1)
     if fields[0] != VERSION:
         raise StrangerVersion(f"version {fields[0]!r:.20} is not spoken here")
-    _list(fields, 6)
-    incarnation, sequence = _number(fields[2]), _number(fields[3])
+    items(fields, 6)
+    incarnation, sequence = number(fields[2]), number(fields[3])
     if fields[1] == "F":
-        _list(fields, 7)
-        return Fragment(incarnation, sequence, _number(fields[4]), _number(fields[5]), _bytes(fields[6]))
-    read = _READERS.get(_text(fields[1]))
+        items(fields, 7)
+        return Fragment(incarnation, sequence, number(fields[4]), number(fields[5]), octets(fields[6]))
+    read = _READERS.get(text(fields[1]))
     if read is None:
         raise UnknownKind(f"kind {fields[1]!r:.20} is not known")
     return Envelope(incarnation, sequence, read(fields[5]))
 
 
 def _body(message: Message) -> tuple[str, Sequence[object]]:
-    kind = type(message).__name__.upper()
-    match message:
-        case State():
-            return kind, _state_body(message)
-        case Released(removed, unused):
-            return kind, [_packed(removed), _packed(unused)]
-        case Failed(addresses, reason):
-            return kind, [_packed(addresses), reason]
-        case Defs(catalogue):
-            return kind, [catalogue.encoded]
-        case Mature(view):
-            return kind, [view]
-        case Cleared() | Drain():
-            return kind, [_packed(message.addresses)] if isinstance(message, Cleared) else []
+    return type(message).__name__.upper(), _WRITERS[type(message)](message)
 
 
 def _state_body(state: State) -> list[object]:
@@ -196,113 +254,125 @@ def _state_body(state: State) -> list[object]:
         facts.claiming,
         [rule.majority, sorted(rule.node_ids), rule.cluster_size],
         facts.digest,
-        _field(state.holds),
-        _field(state.owns),
-        _field(facts.claims),
-        _field(facts.unusable),
+        field(state.holds),
+        field(state.owns),
+        field(facts.claims),
+        field(facts.unusable),
         facts.unusable_reason,
-        {reason: _field(bits) for reason, bits in state.failed},
-        _packed(state.strays),
+        {reason: field(failed) for reason, failed in state.failed},
+        packed(state.strays),
+        state.starting,
+        [field(claims) for claims in facts.fallbacks],
+        state.departures,
+        [[member.node_id, member.pid] for member in state.suspected],
+        [[pin.address.packed, pin.incarnation, pin.stamp] for pin in state.pins],
+        facts.balance_set_size,
     ]
 
 
 def _read_state(value: object) -> State:
-    body = _list(value, 17)
-    rule = _list(body[8], 3)
+    body = items(value, 23)
+    rule = items(body[8], 3)
     facts = Facts(
-        name=_text(body[2]),
-        address=_text(body[3]),
-        draining=_flag(body[5]),
-        cordoned=_flag(body[6]),
-        claiming=_flag(body[7]),
-        rule=Rule(_flag(rule[0]), frozenset(_number(node) for node in _list(rule[1], 0)), _number(rule[2])),
-        digest=_exactly(body[9], DIGEST_BYTES),
-        claims=_bits(body[12]),
-        unusable=_bits(body[13]),
-        unusable_reason=_text(body[14]),
+        name=text(body[2]),
+        address=text(body[3]),
+        draining=flag(body[5]),
+        cordoned=flag(body[6]),
+        claiming=flag(body[7]),
+        rule=Rule(flag(rule[0]), frozenset(number(node) for node in items(rule[1], 0)), number(rule[2])),
+        digest=exactly(body[9], DIGEST_BYTES),
+        claims=bits(body[12]),
+        unusable=bits(body[13]),
+        unusable_reason=text(body[14]),
+        fallbacks=tuple(bits(claims) for claims in items(body[18], 0)[:MOST_FALLBACKS]),
+        balance_set_size=number(body[22]),
     )
     if not isinstance(body[15], dict):
         raise MessageError("failed addresses were expected by reason")
     return State(
-        gather=_flag(body[0]),
-        view=_bytes(body[1]),
-        mature=_flag(body[4]),
+        gather=flag(body[0]),
+        view=octets(body[1]),
+        mature=flag(body[4]),
         facts=facts,
-        holds=_bits(body[10]),
-        owns=_bits(body[11]),
-        failed=tuple(sorted((_text(reason), _bits(bits)) for reason, bits in body[15].items())),
-        strays=_addresses(body[16]),
+        holds=bits(body[10]),
+        owns=bits(body[11]),
+        failed=tuple(sorted((text(reason), bits(failed)) for reason, failed in body[15].items())),
+        strays=addresses(body[16]),
+        starting=flag(body[17]),
+        departures=tuple(_departure(items(row, 2)) for row in items(body[19], 0)),
+        suspected=tuple(_member(items(row, 2)) for row in items(body[20], 0)),
+        pins=tuple(_pin(items(row, 3)) for row in items(body[21], 0)),
     )
 
 
+def _departure(row: list[object]) -> tuple[str, int]:
+    return text(row[0]), number(row[1])
+
+
+def _member(row: list[object]) -> Member:
+    return Member(number(row[0]), number(row[1]))
+
+
+def _pin(row: list[object]) -> Pin:
+    return Pin(unpack(row[0]), number(row[1]), number(row[2]))
+
+
 def _read_released(value: object) -> Released:
-    body = _list(value, 2)
-    return Released(_addresses(body[0]), _addresses(body[1]))
+    body = items(value, 2)
+    return Released(addresses(body[0]), addresses(body[1]))
 
 
 def _read_failed(value: object) -> Failed:
-    body = _list(value, 2)
-    return Failed(_addresses(body[0]), _text(body[1]))
+    body = items(value, 2)
+    return Failed(addresses(body[0]), text(body[1]))
 
+
+def _read_move(value: object) -> Move:
+    body = items(value, 2)
+    return Move(unpack(body[0]), text(body[1]))
+
+
+def _read_suspect(value: object) -> Suspect:
+    body = items(value, 4)
+    return Suspect(octets(body[0]), _member(body[1:3]), number(body[3]))
+
+
+def _read_heartbeat(value: object) -> Heartbeat:
+    body = items(value, 3)
+    return Heartbeat(octets(body[0]), number(body[1]), octets(body[2]))
+
+
+def _read_balance(value: object) -> Balance:
+    body = items(value, 2)
+    return Balance(octets(body[0]), number(body[1]))
+
+
+_WRITERS: dict[type, Callable[..., Sequence[object]]] = {
+    State: _state_body,
+    Defs: lambda m: [m.catalogue.encoded],
+    Mature: lambda m: [m.view],
+    Balance: lambda m: [m.view, m.limit],
+    Move: lambda m: [m.address.packed, m.node],
+    Suspect: lambda m: [m.view, m.member.node_id, m.member.pid, m.incarnation],
+    Heartbeat: lambda m: [m.view, m.events, m.digest],
+    Beacon: lambda _: [],
+    Released: lambda m: [packed(m.removed), packed(m.unused)],
+    Failed: lambda m: [packed(m.addresses), m.reason],
+    Cleared: lambda m: [packed(m.addresses)],
+    Drain: lambda _: [],
+}
 
 _READERS: dict[str, Callable[[object], Message]] = {
     "STATE": _read_state,
-    "DEFS": lambda value: Defs(Catalogue.decode(_bytes(_list(value, 1)[0]))),
-    "MATURE": lambda value: Mature(_bytes(_list(value, 1)[0])),
+    "DEFS": lambda value: Defs(Catalogue.decode(octets(items(value, 1)[0]))),
+    "MATURE": lambda value: Mature(octets(items(value, 1)[0])),
+    "BALANCE": _read_balance,
+    "MOVE": _read_move,
+    "SUSPECT": _read_suspect,
+    "HEARTBEAT": _read_heartbeat,
+    "BEACON": lambda _: Beacon(),
     "RELEASED": _read_released,
     "FAILED": _read_failed,
-    "CLEARED": lambda value: Cleared(_addresses(_list(value, 1)[0])),
+    "CLEARED": lambda value: Cleared(addresses(items(value, 1)[0])),
     "DRAIN": lambda _: Drain(),
 }
-
-
-def _list(value: object, least: int) -> list[object]:
-    if isinstance(value, list) and len(value) >= least:
-        return value
-    raise MessageError(f"a list of at least {least} was expected, not {value!r:.40}")
-
-
-def _number(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    raise MessageError(f"a number was expected, not {value!r:.40}")
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    raise MessageError(f"text was expected, not {value!r:.40}")
-
-
-def _flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise MessageError(f"true or false was expected, not {value!r:.40}")
-
-
-def _bytes(value: object) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    raise MessageError(f"bytes were expected, not {value!r:.40}")
-
-
-def _exactly(value: object, length: int) -> bytes:
-    if len(data := _bytes(value)) == length:
-        return data
-    raise MessageError(f"{length} bytes were expected, not {len(data)}")
-
-
-def _field(bits: Bits) -> bytes:
-    return bits.to_bytes((bits.bit_length() + 7) // 8, "little")
-
-
-def _bits(value: object) -> Bits:
-    return int.from_bytes(_bytes(value), "little")
-
-
-def _packed(addresses: Sequence[Address]) -> list[bytes]:
-    return [address.packed for address in addresses]
-
-
-def _addresses(value: object) -> tuple[Address, ...]:
-    return tuple(unpack(item) for item in _list(value, 0))

@@ -7,7 +7,7 @@ from momentum_node.duravip.catalogue import MessageError
 from momentum_node.duravip.flight import Input
 from momentum_node.duravip.machine import DuraVip
 from momentum_node.duravip.messages import Envelope, Message, State, decode
-from momentum_node.duravip.vip import Announce, Effect, Multicast, Plumb, Unplumb
+from momentum_node.duravip.vip import Announce, Effect, Isolate, Multicast, Plumb, Unplumb
 
 SHOWN = 6
 """So many of a list are named; the rest is counted."""
@@ -62,6 +62,8 @@ def tell_effect(effect: Effect) -> str:
             return f"send {tell_message(data)}"
         case Announce(vips):
             return f"announce {_list(map(str, vips))}"
+        case Isolate(reason):
+            return f"let go of everything and join anew: {reason}"
 
 
 def _view(view: ViewChanged, names: dict[int, str]) -> str:

@@ -4,7 +4,7 @@ Only what was delivered to ourselves is known to be delivered to the others of t
 """
 
 from momentum_node.duravip.fragments import split
-from momentum_node.duravip.messages import Message, encode
+from momentum_node.duravip.messages import Beacon, Heartbeat, Message, encode
 from momentum_node.duravip.vip import Multicast
 
 
@@ -16,10 +16,13 @@ class Outbox:
         self._queued: list[Multicast] = []
         self.sent = 0
         self.delivered = 0
+        self._last_word = 0
 
     def send(self, message: Message) -> int:
         """Queue it. Returns its number."""
         self.sent += 1
+        if not isinstance(message, Beacon | Heartbeat):
+            self._last_word = self.sent
         data = encode(message, self._incarnation, self.sent)
         self._queued += [Multicast(piece) for piece in split(data, self._incarnation, self.sent)]
         return self.sent
@@ -35,8 +38,8 @@ class Outbox:
 
     @property
     def is_quiet(self) -> bool:
-        """Everything sent has come back."""
-        return self.under_way == 0
+        """Everything sent has come back, but for signs of life."""
+        return self.delivered >= self._last_word
 
     def take(self) -> list[Multicast]:
         """What to hand to the bus, once."""

@@ -1,95 +1,202 @@
-"""Why an address is where it is, in words: derived from the table, never part of a decision."""
+"""Why an address is where it is, in words: derived from the table, never part of a decision.
+
+Addresses that share owner, holders and cause share one text, so ten thousand of them cost little more than a few.
+"""
 
 from collections.abc import Iterator, Mapping
 
 from momentum_node.config.model import Address
 from momentum_node.duravip.addresses import Bits, positions
-from momentum_node.duravip.table import Standing, Table
-from momentum_node.duravip.vip import Definition, Placement, short_name
+from momentum_node.duravip.standing import Standing, union
+from momentum_node.duravip.table import Table
+from momentum_node.duravip.vip import Definition, Placement, names_in
 
 SHOWN_OBSTACLES = 3
 
+Why = tuple[str | None, str, tuple[str, ...]]
+"""Owner, why, holders."""
+
 
 class Explainer:
-    """Reads one table once and explains any of its addresses."""
+    """Reads one table once and explains all of its addresses."""
 
     def __init__(self, table: Table, reachable: frozenset[int], definitions: Mapping[Address, Definition]) -> None:
         self._table = table
-        self._definitions = definitions
         self._standings = table.by_name()
         self._electable = table.electable(reachable)
         self._twins = table.duplicates()
-        self._disputed = table.disputed()
+        self._agreed = table.agreed()
+        self._pinned = table.index.bits(table.pins)
         self._nobody = self._why_nobody(reachable)
-        self._owners = _by_position((standing, standing.owns) for standing in self._standings)
-        self._holders = _by_position((standing, standing.holds) for standing in self._standings)
+        self._wishes = _wishes(table, definitions)
 
     def placements(self, held: Bits) -> Iterator[Placement]:
         """Every known address, in order. `held` = possibly on this node's wire."""
-        index = self._table.index
-        for at in positions(self._table.known() | held):
-            owner = next(iter(self._owners.get(at, ())), None)
-            holders = tuple(standing.facts.name for standing in self._holders.get(at, ()))
-            reason = self._reason(index.addresses[at], 1 << at, at, owner)
-            name = owner.facts.name if owner else None
-            yield Placement(index.addresses[at], name, reason, bool(held >> at & 1), holders)
+        addresses = self._table.index.addresses
+        known = self._table.known() | held
+        why: list[Why] = [(None, "", ())] * len(addresses)
+        for owner, owned in self._by_owner(known):
+            for holders, bits in self._by_holders(owned):
+                for text, some in self._by_cause(owner, bits):
+                    shared = self._share(owner, text, holders)
+                    for at in positions(some):
+                        why[at] = shared
+        tags = self._tags(known)
+        here = set(positions(held))
+        for at in positions(known):
+            name, text, names = why[at]
+            yield Placement(addresses[at], name, text, at in here, names, tags.get(at, ()))
 
-    def _reason(self, address: Address, bit: Bits, at: int, owner: Standing | None) -> str:
+    def _share(self, owner: Standing | None, text: str, holders: tuple[Standing, ...]) -> Why:
+        waits = [standing.facts.name for standing in holders if standing is not owner]
+        until = f", once {' and '.join(waits)} released it" if waits and owner else ""
+        return owner.facts.name if owner else None, text + until, tuple(s.facts.name for s in holders)
+
+    # -- parting sets ----------------------------------------------------------------------------
+
+    def _by_owner(self, known: Bits) -> Iterator[tuple[Standing | None, Bits]]:
+        for standing in self._standings:
+            if owned := standing.owns & known:
+                yield standing, owned
+        if rest := known & ~union(standing.owns for standing in self._standings):
+            yield None, rest
+
+    def _by_holders(self, bits: Bits) -> Iterator[tuple[tuple[Standing, ...], Bits]]:
+        parts: list[tuple[tuple[Standing, ...], Bits]] = [((), bits)]
+        for standing in self._standings:
+            if not standing.holds & bits:
+                continue
+            split = []
+            for holders, some in parts:
+                if inside := some & standing.holds:
+                    split.append(((*holders, standing), inside))
+                if outside := some & ~standing.holds:
+                    split.append((holders, outside))
+            parts = split
+        yield from parts
+
+    def _by_cause(self, owner: Standing | None, bits: Bits) -> Iterator[tuple[str, Bits]]:
         if owner is None:
-            return f"nobody owns {address}: {self._nobody or self._obstacles(bit)}"
-        waits = [s.facts.name for s in self._holders.get(at, ()) if s is not owner]
-        until = f", once {' and '.join(waits)} released it" if waits else ""
-        return f"{owner.facts.name} owns {address}: {self._why(address, bit, owner)}{until}"
+            yield from self._unowned(bits)
+            return
+        for text, some in self._causes(owner, bits):
+            if inside := bits & some:
+                yield text, inside
+                bits &= ~inside
+        if bits:
+            yield "it had it already", bits
 
-    def _why(self, address: Address, bit: Bits, owner: Standing) -> str:
-        definition = self._definitions.get(address)
-        wanted = definition.preference if definition else None
-        if wanted is not None and short_name(wanted) != owner.name:
-            return self._why_not(wanted, bit)
-        if bit & self._disputed:
-            return "several nodes claim it, so preferences are ignored"
-        if bit & self._table.claims_of(owner):
-            return "it is the preferred node"
-        if bit & self._table.orphaned:
-            return "the least loaded when it had no owner"
-        if bit & self._table.merged:
-            return "the least loaded of those that had it"
-        return "it had it already"
+    # -- owned -----------------------------------------------------------------------------------
 
-    def _why_not(self, wanted: str, bit: Bits) -> str:
-        preferred = next((s for s in self._standings if s.name == short_name(wanted)), None)
+    def _causes(self, owner: Standing, bits: Bits) -> Iterator[tuple[str, Bits]]:
+        """The first one that fits an address is its cause."""
+        yield "an administrator moved it there", self._pinned & self._pins_to(owner)
+        yield from self._following(owner)
+        for wanted, wish in self._wishes.items():
+            if wish & bits:
+                yield from self._wished(owner, wanted, wish & bits)
+        yield "several nodes claim it, so preferences are ignored", self._table.outcome.disputed
+        for rank, claims in enumerate(owner.valid_claims()):
+            yield f"it is the {'' if rank == 0 else _ordinal(rank) + ' '}preferred node", claims
+        table = self._table
+        apart = union(self._agreed.apart)
+        yield "balancing parted it from others of its group, or evened the load", table.balanced & apart
+        yield "balancing evened the load", table.balanced
+        yield "the least loaded when it had no owner", table.orphaned
+        yield "the least loaded of those that had it", table.merged
+
+    def _pins_to(self, owner: Standing) -> Bits:
+        return self._table.index.bits(a for a, pin in self._table.pins.items() if pin.incarnation == owner.incarnation)
+
+    def _following(self, owner: Standing) -> Iterator[tuple[str, Bits]]:
+        addresses = self._table.index.addresses
+        for follower, head in self._agreed.follows:
+            if owner.owns >> head & 1:
+                yield f"it follows {addresses[head]}", 1 << follower
+            else:
+                yield f"it cannot follow {addresses[head]} to its node", 1 << follower
+
+    def _wished(self, owner: Standing, wanted: tuple[str, ...], bits: Bits) -> Iterator[tuple[str, Bits]]:
+        """Preferences that are not met, with what keeps each preferred node from it."""
+        before = wanted[: wanted.index(owner.name)] if owner.name in wanted else wanted
+        if not before:
+            return
+        for texts, some in self._obstacles_of(before, bits & ~self._table.outcome.disputed):
+            is_next = owner.name in wanted
+            after = f", and it is the {_ordinal(len(before))} choice" if is_next else ""
+            yield " and ".join(texts) + after, some
+
+    def _obstacles_of(self, names: tuple[str, ...], bits: Bits) -> Iterator[tuple[tuple[str, ...], Bits]]:
+        parts: list[tuple[tuple[str, ...], Bits]] = [((), bits)]
+        for name in names:
+            split = []
+            for texts, some in parts:
+                split += [((*texts, text), inside) for text, inside in self._why_not(name, some)]
+            parts = split
+        yield from parts
+
+    def _why_not(self, name: str, bits: Bits) -> Iterator[tuple[str, Bits]]:
+        preferred = next((s for s in self._standings if s.name == name), None)
         if preferred is None:
-            return f"preferred {wanted} is not in the view"
-        obstacle = self._obstacle(preferred, bit)
-        if obstacle is None and bit & self._disputed:
-            return "several nodes claim it, so preferences are ignored"
-        if obstacle is None and preferred.facts.cordoned:
-            obstacle = "is cordoned"
-        if obstacle is None and not preferred.claims & bit:
-            obstacle = "does not claim it"
-        return f"preferred {preferred.facts.name} {obstacle or 'waits for its fail-back delay'}"
+            yield f"preferred {name} is not in the view", bits
+            return
+        who = f"preferred {preferred.facts.name}"
+        for text, some in self._hindrances(preferred):
+            if inside := bits & some:
+                yield f"{who} {text}", inside
+                bits &= ~inside
+        if bits and preferred.facts.cordoned:
+            yield f"{who} is cordoned", bits
+        elif bits:
+            claimed = bits & union(preferred.claims)
+            if claimed:
+                yield f"{who} waits for its fail-back delay", claimed
+            if unclaimed := bits & ~claimed:
+                yield f"{who} does not claim it now", unclaimed
 
-    def _obstacle(self, standing: Standing, bit: Bits) -> str | None:
-        """What keeps this member from owning the address at all."""
-        if not standing.listed & bit:
-            return "does not declare it"
+    def _hindrances(self, standing: Standing) -> Iterator[tuple[str, Bits]]:
+        """What keeps a member from owning addresses at all."""
+        everything = self._table.index.everything
+        yield "does not declare it", everything & ~standing.listed
         if standing.facts.draining:
-            return "is draining"
+            yield "is draining", everything
         if standing.member in self._twins:
-            return "has the name or address of another member"
+            yield "has the name or address of another member", everything
         if not standing.mature:
-            return "is not mature yet"
-        if standing.unusable & bit:
-            return f"cannot serve it: {standing.facts.unusable_reason}"
-        return next((f"failed: {why}" for why, failed in sorted(standing.failed.items()) if failed & bit), None)
+            yield "is not mature yet", everything
+        yield f"cannot serve it: {standing.facts.unusable_reason}", standing.unusable
+        for reason, failed in sorted(standing.failed.items()):
+            yield f"failed: {reason}", failed
 
-    def _obstacles(self, bit: Bits) -> str:
-        declared = [standing for standing in self._standings if standing.listed & bit]
-        if not declared:
-            return "no node declares it any more"
-        found = [f"{s.facts.name} {self._obstacle(s, bit) or 'has not been asked'}" for s in declared]
-        more = [f"{len(found) - SHOWN_OBSTACLES} more cannot either"] if len(found) > SHOWN_OBSTACLES else []
-        return ", ".join(found[:SHOWN_OBSTACLES] + more)
+    # -- not owned -------------------------------------------------------------------------------
+
+    def _unowned(self, bits: Bits) -> Iterator[tuple[str, Bits]]:
+        if broken := bits & self._table.broken:
+            yield "BROKEN, its binding names differ between nodes", broken
+        bits &= ~self._table.broken
+        if bits and self._nobody:
+            yield self._nobody, bits
+        elif bits:
+            yield from self._impossible(bits)
+
+    def _impossible(self, bits: Bits) -> Iterator[tuple[str, Bits]]:
+        parts: list[tuple[tuple[str, ...], Bits]] = [((), bits)]
+        for standing in self._standings:
+            split = []
+            for texts, some in parts:
+                if undeclared := some & ~standing.listed:
+                    split.append((texts, undeclared))
+                rest = some & standing.listed
+                for text, failing in self._hindrances(standing):
+                    if inside := rest & failing:
+                        split.append(((*texts, f"{standing.facts.name} {text}"), inside))
+                        rest &= ~inside
+                if rest:
+                    split.append(((*texts, f"{standing.facts.name} has not been asked"), rest))
+            parts = split
+        for texts, some in parts:
+            more = [f"{len(texts) - SHOWN_OBSTACLES} more cannot either"] if len(texts) > SHOWN_OBSTACLES else []
+            yield ", ".join([*texts[:SHOWN_OBSTACLES], *more]) or "no node declares it any more", some
 
     def _why_nobody(self, reachable: frozenset[int]) -> str | None:
         """What holds for every address alike."""
@@ -104,10 +211,39 @@ class Explainer:
             return "no member is mature yet"
         return None
 
+    # -- tags ------------------------------------------------------------------------------------
 
-def _by_position(sets: Iterator[tuple[Standing, Bits]]) -> dict[int, list[Standing]]:
-    found: dict[int, list[Standing]] = {}
-    for standing, bits in sets:
-        for at in positions(bits):
-            found.setdefault(at, []).append(standing)
+    def _tags(self, known: Bits) -> dict[int, tuple[str, ...]]:
+        """The words of `duravip show`, for those that have any."""
+        table, addresses = self._table, self._table.index.addresses
+        moving = union(s.owns & table.held_by_others(s.member) for s in self._standings)
+        words: list[tuple[str, Bits]] = [
+            ("BROKEN", table.broken),
+            ("UNSAFE", (self._agreed.unsafe | table.outcome.astray) & ~table.broken),
+            ("conflict", table.outcome.disputed),
+            ("pinned", self._pinned),
+            ("moving", moving),
+        ]
+        words += [(f"follows {addresses[head]}", 1 << follower) for follower, head in self._agreed.follows]
+        found: dict[int, tuple[str, ...]] = {}
+        for word, bits in words:
+            for at in positions(bits & known):
+                found[at] = (*found.get(at, ()), word)
+        return found
+
+
+def _wishes(table: Table, definitions: Mapping[Address, Definition]) -> dict[tuple[str, ...], Bits]:
+    """Addresses by the nodes they prefer, as this node's configuration says."""
+    by_text: dict[str, list[Address]] = {}
+    for address, definition in definitions.items():
+        if definition.preference:
+            by_text.setdefault(definition.preference, []).append(address)
+    found: dict[tuple[str, ...], Bits] = {}
+    for text, addresses in by_text.items():
+        names = names_in(text)
+        found[names] = found.get(names, 0) | table.index.bits(addresses)
     return found
+
+
+def _ordinal(rank: int) -> str:
+    return {1: "second", 2: "third"}.get(rank, f"{rank + 1}th")

@@ -7,7 +7,7 @@ configuration ── definitions() ──▶ core ── effects ──▶ drive
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from momentum_node.config.model import Address, Vip
 
@@ -16,8 +16,10 @@ from momentum_node.config.model import Address, Vip
 class Definition:
     """One address as this node's configuration declares it.
 
-    `claim`: this node is the one its preference names. `preference` and `has_topology` stay on this node: the first
-    only explains placements, the second tells whether there is an interface to plumb it on.
+    `claim`: its preference names this node, at place `rank` (0 = the first choice). `follow` is the address whose
+    owner should have this one too; addresses of one `apart` group should be on different nodes. `preference`,
+    `has_topology` and `may_serve` stay on this node: the first only explains placements, the others tell whether there
+    is an interface to plumb it on, and whether the configuration lets this node have it.
     """
 
     address: Address
@@ -26,6 +28,10 @@ class Definition:
     claim: bool
     preference: str | None = None
     has_topology: bool = True
+    rank: int = 0
+    follow: Address | None = None
+    apart: str = ""
+    may_serve: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,8 @@ class Policy:
     """What the configuration says about ownership. Times are seconds.
 
     `node_ids` are the bus node ids of the node list, an arbiter included; empty = no list, `cluster_size` counts.
+    0 switches balancing, heartbeats, beacons or `self_drop_s` (the age of our own last delivered message at which
+    everything is given up) off.
     """
 
     partition: Literal["both", "quorum"] = "both"
@@ -54,17 +62,31 @@ class Policy:
     failback_delay_s: float = 60.0
     cluster_size: int | None = None
     release_grace_s: float = 5.0
+    balance_interval_s: float = 10.0
+    balance_set_size: int = 1
+    heartbeat_start_delay_s: float = 15.0
+    heartbeats_per_sec: float = 0.0
+    beacon_s: float = 0.0
+    self_drop_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where one address is, by the agreed table, and why. `held` = it may be on a NIC of this node."""
+class Placement(NamedTuple):
+    """Where one address is, by the agreed table, and why. `held` = it may be on a NIC of this node.
+
+    `tags` are the further words of `duravip show` (cluster §4.2): BROKEN, UNSAFE, conflict, pinned, moving, follows …
+    """
 
     address: Address
     owner: str | None
-    reason: str
+    why: str
     held: bool
     holders: tuple[str, ...]
+    tags: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """A sentence: who owns it, and why."""
+        return f"{self.owner or 'nobody'} owns {self.address}: {self.why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,23 +126,42 @@ class Announce:
     vips: tuple[Address, ...]
 
 
-Effect: TypeAlias = Plumb | Unplumb | Multicast | Announce
+@dataclass(frozen=True, slots=True)
+class Isolate:
+    """Give everything up at once and join anew with an empty machine: others count us as gone, or we cannot tell."""
+
+    reason: str
+
+
+Effect: TypeAlias = Plumb | Unplumb | Multicast | Announce | Isolate
 
 
 def definitions(vips: Sequence[Vip], nodename: str) -> tuple[Definition, ...]:
     """What `nodename` tells the group about its addresses, sorted by address, IPv4 first."""
     name = short_name(nodename)
-    return tuple(
-        Definition(
-            address=vip.address,
-            services=vip.services,
-            bindings=vip.bindings,
-            claim=vip.preference is not None and short_name(vip.preference) == name,
-            preference=vip.preference,
-            has_topology=vip.topology is not None,
-        )
-        for vip in sorted(vips, key=lambda vip: address_order(vip.address))
+    return tuple(_definition(vip, name) for vip in sorted(vips, key=lambda vip: address_order(vip.address)))
+
+
+def _definition(vip: Vip, name: str) -> Definition:
+    wanted = names_in(vip.preference or "")
+    allowed = names_in(vip.candidates or "")
+    return Definition(
+        address=vip.address,
+        services=vip.services,
+        bindings=vip.bindings,
+        claim=name in wanted,
+        preference=vip.preference,
+        has_topology=vip.topology is not None,
+        rank=wanted.index(name) if name in wanted else 0,
+        follow=vip.follow,
+        apart=vip.apart or "",
+        may_serve=not allowed or name in allowed,
     )
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """The node names in an option such as Duravip_Preference, in order, as they are compared."""
+    return tuple(dict.fromkeys(short_name(word) for word in text.replace(",", " ").split()))
 
 
 def short_name(name: str) -> str:
