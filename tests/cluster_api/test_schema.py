@@ -70,7 +70,7 @@ def test_defaults_are_filled_in(server: ApiServer, installation: Installation) -
     server.kubectl("create", "-f", "-", stdin=_resource("defaults", bus={}))
     try:
         spec = yaml.safe_load(server.kubectl("get", "mc", "defaults", "-n", "mail", "-o", "yaml"))["spec"]
-        assert spec["bus"] == {"profile": "Fast", "partitionPolicy": "Majority"}
+        assert spec["bus"] == {"profile": "Fast", "partitionPolicy": "Majority", "arbiter": "Auto"}
         assert (spec["deletionPolicy"], spec["deletionTimeoutSeconds"]) == ("Keep", 300)
     finally:
         server.kubectl("delete", "mc", "defaults", "-n", "mail")
