@@ -92,6 +92,9 @@ OUTBOUND: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "idle_timeout": ("idle_timeout_s", float),
     "suspend_delivery": ("suspend_delivery", _same),
     "generate_bounces": ("generate_bounces", _same),
+    "bounces_inline_original": ("bounces_inline_original", _same),
+    "mailerdaemon": ("mailer_daemon", lambda value: value or None),
+    "dkim_sign": ("dkim_sign", _same),
     "host_failure_retry": ("host_failure_retry_s", float),
 }
 MAX_RETRIES = "max_retries"

@@ -108,6 +108,9 @@ class OutboundOptions:
     idle_timeout_s: float = 5.0
     suspend_delivery: bool = False
     generate_bounces: bool = True
+    bounces_inline_original: Literal["none", "headers", "all"] = "headers"
+    mailer_daemon: str | None = None  # MailerDaemon; None = mailer-daemon@Hostname
+    dkim_sign: bool = True
     host_failure_retry_s: float = 120.0
 
 

@@ -48,7 +48,7 @@ _MAXIMA = {
     "cluster_scope_max_outbound_connections",
 }
 _SERVER = {"server_max_outbound_connections", "cluster_server_max_outbound_connections"}
-_LIMITS = {*_THROTTLES, *_MAXIMA, *_SERVER, "connection_allocation_aggressiveness", "dkim_sign"}
+_LIMITS = {*_THROTTLES, *_MAXIMA, *_SERVER, "connection_allocation_aggressiveness"}
 _NODE = {
     "server_reserve_outbound_connections",
     "reserve_maintenance_interval",

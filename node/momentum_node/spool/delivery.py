@@ -24,6 +24,7 @@ from momentum_node.spool.lookup import Lookup
 from momentum_node.spool.message import Message
 from momentum_node.spool.schedule import Key, Queue, Schedule
 from momentum_node.spool.settling import Settling
+from momentum_node.spool.signing import Signing
 from momentum_node.spool.store import Store
 from momentum_node.worker_link import Frame
 
@@ -45,6 +46,7 @@ class Delivery:
         self.is_open = False  # the core is there and nothing stops us: new connections may be made
         self._stores = stores
         self._settling = Settling(stores, self.schedule, self.add)
+        self._signing = Signing()
         self.leases = Leases(send, self._recalled, self._turn)
         self._dialer = Dialer(self, resolver, self.leases)
         self._hostname = ""
@@ -80,6 +82,7 @@ class Delivery:
         self._assignment = Assignment(lookup.node.bindings)
         self._keeps_default = lookup.tree.value("default_binding") == "suspended"
         self._settling.configure(hostname, self._assignment)
+        self._signing.configure(lookup)
         self.leases.configure(LimitRules(lookup.tree, lookup.sources.place))
         if self._adopting is not None:
             self._adopting.cancel()
@@ -290,7 +293,7 @@ class Delivery:
             line.idle.append(connection)
             return
         content = hand.messages[0].stored.resident
-        if content is not None:
+        if content is not None and not self._signs(line):
             connection.send(_letter(hand.messages, content))
         else:
             self._spawn(self._read_and_send(connection, hand))
@@ -309,6 +312,9 @@ class Delivery:
         else:
             self._hands[connection].line.idle.append(connection)
 
+    def _signs(self, line: Line) -> bool:
+        return self._signing.is_wanted and line.options.dkim_sign
+
     async def _read_and_send(self, connection: Connection, hand: Hand) -> None:
         messages = hand.messages
         try:
@@ -321,6 +327,8 @@ class Delivery:
             if connection in self._hands:
                 self._serve(connection)
             return
+        if self._signs(hand.line):
+            content = await self._signing.signed_content(content)
         if hand.messages is messages and connection in self._hands:
             connection.send(_letter(messages, content))
 
