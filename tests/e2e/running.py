@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from momentum_operator.lease import DURATION_S
 from tests.cluster.processes import wait_until
 from tests.cluster.provider import ClusterProvider, Fault
 from tests.e2e import deployment
@@ -48,14 +47,27 @@ class Mail:
         path = f'{{.items[?(@.spec.address=="{address}")].status.{field}}}'
         return self.cluster.kubectl("get", "dvip", "-n", deployment.NAMESPACE, "-o", f"jsonpath={path}")
 
+    def wait_whole(self) -> None:
+        """Returns when the operator has looked again and says that all is as declared.
+
+        What it said before may be old: its replica may have been on the node that was cut off.
+        """
+        about = ("momentumcluster", deployment.NAME, "-n", deployment.NAMESPACE)
+        generation = int(self.cluster.kubectl("get", *about, "-o", "jsonpath={.metadata.generation}")) + 1
+        # A field that changes nothing while nobody deletes: each value is a new generation to be looked at.
+        change = json.dumps({"spec": {"deletionTimeoutSeconds": 300 + generation}})
+        self.cluster.kubectl("patch", *about, "--type=merge", "-p", change)
+
+        def is_seen() -> bool:
+            seen = self.cluster.kubectl("get", *about, "-o", "jsonpath={.status.observedGeneration}", check=False)
+            return int(seen or 0) >= generation
+
+        assert wait_until(is_seen, 60, 0.2), "no replica of the operator looks at the resource"
+        deployment.wait_ready(self.cluster)
+
     def leader(self) -> str:
         """The pod of the operator that holds the lease; empty when nobody does."""
         return str(self._lease().get("holderIdentity", ""))
-
-    def wait_for_leader(self, seconds: float = DURATION_S + 15) -> None:
-        """Returns when a replica renews the lease: after a fault it may have to be taken first."""
-        before = self._lease().get("renewTime")
-        assert wait_until(lambda: self.leader() != "" and self._lease().get("renewTime") != before, seconds, 0.2)
 
     def changes_of_leader(self) -> int:
         """How often the lease has changed hands."""

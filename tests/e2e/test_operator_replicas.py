@@ -57,7 +57,7 @@ def test_the_node_of_the_working_replica_is_cut_off(mail: Mail) -> None:
     print(
         f"\nleader cut: gap {gap:.3f} s (aim 0.75 s), lease taken after {taken - cut:.1f} s, told {told - taken:.1f} s"
     )
-    deployment.wait_ready(mail.cluster)
+    mail.wait_whole()
     assert wait_until(lambda: _restarts(mail, old) > 0, 30), "the replica that lost the lease goes on"
     # The old one is back on the network, and lets the other one work.
     assert mail.leader() != old
@@ -82,7 +82,7 @@ def test_a_rolling_update_hands_the_work_over_at_once(mail: Mail) -> None:
     assert max(hand_overs) <= HAND_OVER_LIMIT_S < DURATION_S
     workers = _workers(mail, began)
     assert len(workers) == len(set(workers)), f"two of them wrote in turns: {workers}"
-    deployment.wait_ready(mail.cluster)
+    mail.wait_whole()
 
 
 def _leader_beside_an_address(mail: Mail) -> tuple[str, str]:

@@ -68,7 +68,7 @@ def test_the_cable_of_the_owner_is_cut(mail: Mail) -> None:
 @from_outside
 def test_kubectl_tells_the_new_owner_soon_after_the_kernels_do(mail: Mail) -> None:
     """The pod of the owner is deleted: a cut cable might be the operator's own, and the other replica reports later."""
-    mail.wait_for_leader()
+    mail.wait_whole()
     owner = mail.holder()
     mail.cluster.kubectl(
         "delete", "pod", "-n", deployment.NAMESPACE, deployment.node_pods(mail.cluster)[owner], "--wait=false"
@@ -81,7 +81,7 @@ def test_kubectl_tells_the_new_owner_soon_after_the_kernels_do(mail: Mail) -> No
     )
     print(f"\nkubectl shows the new owner {time.monotonic() - moved:.2f} s after it has the address (aim 2 s)")
     assert f"{new} owns {mail.address}" in mail.shown(mail.address, "reason")
-    deployment.wait_ready(mail.cluster)
+    mail.wait_whole()
 
 
 @from_outside
@@ -183,7 +183,7 @@ def under_load(
         assert len(poller.greeters()) > 1, poller.greeters()
         assert len({change.node for change in watch.changes(mail.address)}) > 1
     print(f"\n{name}: gap {gap:.3f} s (aim {aim_s} s), two nodes answered {double:.3f} s, had it {both:.3f} s")
-    deployment.wait_ready(mail.cluster)
+    mail.wait_whole()
     holder = mail.holder()
     assert holder != moves_from, f"{mail.address} is back on {holder}"
     assert taken, "nothing was acknowledged"
