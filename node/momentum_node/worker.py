@@ -8,7 +8,6 @@ import asyncio
 import os
 import signal
 import socket
-from collections import Counter
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, ThreadPoolExecutor
 from ipaddress import ip_address
@@ -20,17 +19,15 @@ import uvloop
 from momentum_node import __version__, clock, generation, log, settings
 from momentum_node import worker_link as wire
 from momentum_node.assigner import Assigner
-from momentum_node.config.changes import session_ends
-from momentum_node.config.model import Address, Listener, Place
+from momentum_node.config.model import Address
 from momentum_node.core_link import CoreLink
 from momentum_node.errors import ConfigurationError, MomentumError, SpoolError
 from momentum_node.privileges import drop_capabilities
 from momentum_node.smtp import reply as say
-from momentum_node.smtp.events import Client
+from momentum_node.smtp.admission import Admission
 from momentum_node.smtp.inbound import Inbound
-from momentum_node.smtp.reply import Reply, reply
+from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.resolver import Resolver
-from momentum_node.smtp.trace import date_text
 from momentum_node.spool.delivery import TICK_S, Delivery
 from momentum_node.spool.disk import RealDisk
 from momentum_node.spool.lookup import Lookup
@@ -43,7 +40,6 @@ SESSION_GRACE_S: Final = 5.0
 DELIVERY_GRACE_S: Final = 30.0
 LOCK_RETRY_S: Final = 0.2
 ALIVE_S: Final = 1.0
-DEFAULT_BACKLOG: Final = 500
 
 
 class Worker:
@@ -53,7 +49,6 @@ class Worker:
         self.index = index
         self.product = f"momentum-cluster {__version__}"
         self.sessions: set[Inbound] = set()
-        self.generation = 0
         self.bodies: Executor = ThreadPoolExecutor(4, "bodies")
         self._settings = own
         self._lookup = lookup
@@ -63,7 +58,6 @@ class Worker:
         self._link = CoreLink(own.worker_socket, index, self._on_frame, self._core_lost)
         self._delivery = Delivery(self._stores, Resolver(), self._link.send)
         self._servers: dict[tuple[str, int], asyncio.Server] = {}
-        self._per_listener: Counter[tuple[str, int]] = Counter()
         self._departures: dict[str, asyncio.Task[None]] = {}
         self._early: dict[tuple[str, int], socket.socket] = {}  # of a generation that is being read
         self._reloading: asyncio.Task[None] | None = None
@@ -73,6 +67,7 @@ class Worker:
         self._is_stopping = False
         self._opened = asyncio.Event()
         self.store = self._make_store(index)
+        self.admission = Admission(self.product, self._refusal)
         self.assigner = Assigner(lookup, self._delivery.holds)
         self._use(lookup)
 
@@ -87,6 +82,7 @@ class Worker:
         link = asyncio.create_task(self._link.run())
         beat, tick, alive = (asyncio.create_task(work) for work in (self._beat(), self._tick(), self._alive()))
         ends = asyncio.create_task(stop.wait())
+        self._spawn(self.admission.contexts.watch())
         done, _ = await asyncio.wait({link, beat, tick, alive, ends}, return_when=asyncio.FIRST_COMPLETED)
         failed = next((task for task in done if task is not ends), None)
         await self._stop()
@@ -180,38 +176,17 @@ class Worker:
 
     # -- what reception asks
 
-    def outdated(self, inbound: Inbound, admitted: Client) -> Reply | None:
-        """See `Reception`."""
-        listener = self._listeners.get(inbound.listener)
-        now = None if listener is None else self._lookup.inbound(listener, inbound.client)
-        named = admitted.options.banner_hostname or self._hostname
-        if session_ends(admitted.options, listener, now) or named != admitted.hostname:
-            return reply(421, "", " ".join(self._lookup.node.reconfig_message.split()))
-        return None
-
-    def admit(self, inbound: Inbound) -> Client | Reply:
-        """See `Reception`."""
+    def _refusal(self, local: Address) -> Reply | None:
+        """What every client of this address is told now."""
         if self._is_stopping:
             return say.SHUTTING_DOWN
-        if str(inbound.local) in self._departures:
-            return say.ADDRESS_MOVES
-        listener = self._listeners.get(inbound.listener) or _unknown(inbound.listener)
-        options = self._lookup.inbound(listener, inbound.client)
-        if 0 < options.listener_sessions <= self._per_listener[inbound.listener]:
-            return say.CONCURRENCY_LIMIT
-        self._per_listener[inbound.listener] += 1
-        hostname = options.banner_hostname or self._hostname
-        return Client(inbound.client, options, hostname, f"{self.product}; {date_text(clock.wall())}")
+        return say.ADDRESS_MOVES if str(local) in self._departures else None
 
     def accepted(self, messages: list[Message]) -> None:
         """See `Reception`."""
         self._received += len(messages)
         for message in messages:
             self._delivery.add(message)
-
-    def session_ended(self, inbound: Inbound) -> None:
-        """See `Reception`."""
-        self._per_listener[inbound.listener] -= 1
 
     # -- what the core says
 
@@ -246,7 +221,7 @@ class Worker:
         self._unlisten(key)
         if self._is_stopping:
             sock.close()
-        elif self._reloading is not None and key not in self._listeners:
+        elif self._reloading is not None and not self.admission.knows(key):
             self._early[key] = sock  # its options come with the generation that is being read
         else:
             await self._serve(key, sock)
@@ -254,7 +229,7 @@ class Worker:
     async def _serve(self, key: tuple[str, int], sock: socket.socket) -> None:
         sock.setblocking(False)
         loop = asyncio.get_running_loop()
-        backlog = (self._listeners.get(key) or _unknown(key)).backlog
+        backlog = self.admission.listener(key).backlog
         self._servers[key] = await loop.create_server(lambda: Inbound(self, key), sock=sock, backlog=backlog)
 
     def _unlisten(self, key: tuple[str, int]) -> None:
@@ -332,7 +307,6 @@ class Worker:
 
     def _apply(self, lookup: Lookup) -> None:
         """Run on this generation from now on. Sessions look at it when their client says something."""
-        self.generation += 1
         self._use(lookup)
         self.assigner.configure(lookup)
         self._delivery.configure(lookup, self._hostname)
@@ -342,9 +316,7 @@ class Worker:
     def _use(self, lookup: Lookup) -> None:
         self._lookup = lookup
         self._hostname = lookup.node.hostname or socket.gethostname()
-        self._listeners = {
-            ("" if one.address is None else str(one.address), one.port): one for one in lookup.node.listeners
-        }
+        self.admission.configure(lookup, self._hostname)
 
     @staticmethod
     async def _until(is_done: Callable[[], bool], limit_s: float) -> None:
@@ -352,12 +324,6 @@ class Worker:
         deadline = clock.monotonic() + limit_s
         while not is_done() and clock.monotonic() < deadline:  # noqa: ASYNC110 - a few times an hour at most
             await asyncio.sleep(0.01)
-
-
-def _unknown(key: tuple[str, int]) -> Listener:
-    """What a socket has that no stanza names: the core was told of it and we were not."""
-    address = ip_address(key[0]) if key[0] else None
-    return Listener(address, key[1], DEFAULT_BACKLOG, True, False, None, Place("", 1, 1))
 
 
 def _unreadable(found: Unreadable) -> None:

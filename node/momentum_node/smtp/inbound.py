@@ -5,71 +5,37 @@ on the way to the disk. A connection has one timer, looked at when it fires; not
 """
 
 import asyncio
+import ssl
 from collections.abc import Coroutine
-from concurrent.futures import Executor
-from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
 from typing import Final, Protocol, cast
 
-from momentum_node import clock
-from momentum_node.assigner import NO_BINDING, Assigner
 from momentum_node.config.model import Address, InboundOptions
+from momentum_node.errors import ProtocolError
 from momentum_node.smtp import reply as say
+from momentum_node.smtp.admission import Admission
 from momentum_node.smtp.arriving import Arriving
-from momentum_node.smtp.events import BodyPart, Client, Close, Complete, Dropped, Event
-from momentum_node.smtp.reply import Reply, reply
+from momentum_node.smtp.events import Authenticate, Become, BodyPart, Client, Close, Complete, Dropped, Event, StartTls
+from momentum_node.smtp.keeping import Endpoints, Keeper, Spool
+from momentum_node.smtp.proxyheader import read_header
+from momentum_node.smtp.reply import Reply
+from momentum_node.smtp.sasl import Credentials
 from momentum_node.smtp.session import Session
-from momentum_node.smtp.trace import date_text, received_header
-from momentum_node.spool.body import LargeBody
-from momentum_node.spool.choice import Arrival
-from momentum_node.spool.disk import File
-from momentum_node.spool.message import INLINE_BODY_BYTES, Envelope, Message, Recipient, Stored, Transaction
-from momentum_node.spool.store import Store
+from momentum_node.smtp.trace import Origin, protocol_name
+from momentum_node.smtp.xclient import Attributes
 
 COMMAND_LIMIT_S: Final = 600.0  # a command may take this long from its first byte to its last
 BUFFER_BYTES: Final = 65_536  # pipelined behind a message that is being committed
 LINGER_S: Final = 5.0  # for the client to read our last reply
+HANDSHAKE_S: Final = 30.0
+REFUSAL_PAUSE_S: Final = 1.0  # before a wrong password is called so: guessing takes time
 
 
-class Reception(Protocol):
+class Reception(Spool, Protocol):
     """What reception needs of its worker."""
 
-    store: Store
-    bodies: Executor
-    product: str
     sessions: "set[Inbound]"
-    generation: int  # grows with each configuration that is put into force
-
-    def outdated(self, inbound: "Inbound", admitted: Client) -> Reply | None:
-        """What to tell a client whose session began under an earlier generation; None: it may go on."""
-        ...
-
-    def admit(self, inbound: "Inbound") -> Client | Reply:
-        """Who this client is and what it may do, or the refusal to send instead of a greeting."""
-        ...
-
-    @property
-    def assigner(self) -> Assigner:
-        """Who chooses the binding of each message."""
-        ...
-
-    def accepted(self, messages: list[Message]) -> None:
-        """These are durable: queue them."""
-        ...
-
-    def session_ended(self, inbound: "Inbound") -> None:
-        """The connection is gone."""
-        ...
-
-
-@dataclass(slots=True)
-class Content:
-    """What has come in of the message in hand."""
-
-    parts: list[bytes] = field(default_factory=list)
-    size: int = 0
-    large: LargeBody | None = None
-    start: bytes = b""  # of a large one, for those who choose its binding
+    admission: Admission
 
 
 class Inbound(asyncio.Protocol):
@@ -80,14 +46,16 @@ class Inbound(asyncio.Protocol):
         self.client: Address = ip_address("0.0.0.0")  # noqa: S104 - known from connection_made on
         self.local: Address = self.client
         self._reception = reception
+        self._admission = reception.admission
         self._loop = asyncio.get_running_loop()
-        self._content = Content()
+        self._keeper = Keeper(reception, lambda is_behind: self._pause("disk", is_behind))
         self._heard = 0.0
         self._command_since: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._paused_for: set[str] = set()
         self._work: set[asyncio.Task[None]] = set()
         self._session: Session | None = None
+        self._header: bytes | None = None  # of a proxy, while it is not complete
         self._options = InboundOptions()
         self._hostname = ""
         self._generation = 0
@@ -103,30 +71,65 @@ class Inbound(asyncio.Protocol):
             return
         self.client, self._client_port = _address(peer[0]), peer[1]
         self.local, self._local_port = _address(here[0]), here[1]
-        admitted = self._reception.admit(self)
+        self._heard = self._loop.time()
+        if self._admission.is_proxy(self):
+            self._header = b""
+            self._arm()
+        else:
+            self._admit()
+
+    def _admit(self) -> None:
+        admitted = self._admission.admit(self)
         if isinstance(admitted, Reply):
-            transport.write(admitted.encode())
-            transport.close()
+            self._transport.write(admitted.encode())
+            self._transport.close()
             return
         self._reception.sessions.add(self)
-        self._admitted, self._generation = admitted, self._reception.generation
+        self._take(admitted)
+        if admitted.options.use_ssl:
+            self._start(self._begin_with_tls(admitted))
+        else:
+            self._begin(Session(admitted))
+
+    def _take(self, admitted: Client) -> None:
+        self._admitted, self._generation = admitted, self._admission.generation
         self._options, self._hostname = admitted.options, admitted.hostname
-        self._session = Session(admitted)
-        self._heard = self._loop.time()
-        transport.write(self._session.output())
-        self._arm()
+
+    def _begin(self, session: Session) -> None:
+        self._session = session
+        self._transport.write(session.output())
+        if self._timer is None:
+            self._arm()
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
-        session = self._session
-        if session is None:
-            return
         self._heard = self._loop.time()
-        if self._generation != self._reception.generation:
-            self._compare(session)
-        self._perform(session.receive(data))
-        self._command_since = (self._command_since or self._heard) if session.is_mid_command else None
-        self._pause("commit", session.buffered > BUFFER_BYTES)
+        session = self._session
+        if self._header is not None:
+            self._read_header(self._header + data)
+        elif session is not None:
+            if self._generation != self._admission.generation:
+                self._compare(session)
+            self._perform(session.receive(data))
+            self._command_since = (self._command_since or self._heard) if session.is_mid_command else None
+            self._pause("commit", session.buffered > BUFFER_BYTES)
+
+    def _read_header(self, data: bytes) -> None:
+        """What a proxy says before its client does. A wrong header ends the connection without a word."""
+        try:
+            header = read_header(data)
+        except ProtocolError:
+            self._transport.abort()
+            return
+        self._header = data
+        if header is None:
+            return
+        self._header = None
+        if header.client is not None:
+            self.client, self._client_port = header.client, header.client_port
+        self._admit()
+        if header.size < len(data) and self._session is not None:
+            self.data_received(data[header.size :])
 
     def pause_writing(self) -> None:
         """The client does not read its replies."""
@@ -140,11 +143,11 @@ class Inbound(asyncio.Protocol):
         """See `asyncio.Protocol`."""
         if self._timer is not None:
             self._timer.cancel()
-        self._forget_content()
+        self._keeper.close()
         self._session = None
         if self in self._reception.sessions:
             self._reception.sessions.discard(self)
-            self._reception.session_ended(self)
+            self._admission.ended(self)
 
     # -- the worker's side
 
@@ -160,8 +163,8 @@ class Inbound(asyncio.Protocol):
 
     def _compare(self, session: Session) -> None:
         """After a reload, when the client says something: thousands of silent ones cost nothing meanwhile."""
-        self._generation = self._reception.generation
-        session.outdated = self._reception.outdated(self, self._admitted)
+        self._generation = self._admission.generation
+        session.outdated = self._admission.outdated(self, self._admitted)
 
     # -- doing what the session says
 
@@ -169,13 +172,13 @@ class Inbound(asyncio.Protocol):
         for event in events:
             match event:
                 case BodyPart(data):
-                    self._add(data)
+                    self._keeper.add(data)
                 case Complete(message):
                     self._complete(message)
-                case Dropped():
-                    self._forget_content()
-                case Close():
-                    self._close()
+                case Dropped() | Close():
+                    self._keeper.forget()
+                case _:
+                    self._start(self._step_aside(event))
         if self._session is not None and (data := self._session.output()):
             self._transport.write(data)
             if self._transport.is_closing():
@@ -184,140 +187,105 @@ class Inbound(asyncio.Protocol):
             self._transport.close()
             self._loop.call_later(LINGER_S, self._transport.abort)
 
-    def _close(self) -> None:
-        self._forget_content()
-
-    def _add(self, data: bytes) -> None:
-        content = self._content
-        content.size += len(data)
-        if content.large is not None:
-            content.large.add(data)
-            self._pause("disk", content.large.is_behind)
-            return
-        content.parts.append(data)
-        if content.size > INLINE_BODY_BYTES:
-            name = f"{self._reception.store.new_id().replace('/', '-')}.body"
-            content.large = LargeBody(self._reception.store, name, self._reception.bodies, self._caught_up)
-            if self._reception.assigner.looks_inside:
-                content.start = b"".join(content.parts)
-            for part in content.parts:
-                content.large.add(part)
-            content.parts.clear()
-
-    def _caught_up(self) -> None:
-        self._pause("disk", False)
-
-    def _forget_content(self) -> None:
-        content, self._content = self._content, Content()
-        if content.large is not None:
-            self._start(content.large.drop())
-
     def _complete(self, arriving: Arriving) -> None:
-        content, self._content = self._content, Content()
-        assigner, arrivals = self._reception.assigner, self._arrivals(arriving, content)
-        if assigner.has_policy:
-            self._start(self._ask_policy(assigner, arrivals, arriving, content))
-        else:
-            self._assigned(assigner.choose(arrivals), arriving, content)
-
-    def _arrivals(self, arriving: Arriving, content: Content) -> list[Arrival]:
-        start = b""
-        if self._reception.assigner.looks_inside:
-            start = content.start or b"".join(content.parts)
-        head, _, body = start.partition(b"\r\n\r\n")
-        sender = arriving.sender
-        return [
-            Arrival(sender.text, sender.domain, one.text, self.local, self._local_port, self.client, head, body)
-            for one in arriving.recipients
-        ]
-
-    async def _ask_policy(
-        self, assigner: Assigner, arrivals: list[Arrival], arriving: Arriving, content: Content
-    ) -> None:
-        self._assigned(await assigner.ask(arrivals), arriving, content)
-
-    def _assigned(self, bindings: list[str] | None, arriving: Arriving, content: Content) -> None:
-        """Keep the message; None: no binding takes it now."""
-        if bindings is None or self._session is None:
-            if content.large is not None:
-                self._start(content.large.drop())
-            self._answer(NO_BINDING)
-            return
-        transaction = self._transaction(arriving, content, bindings)
-        if content.large is None:
-            self._keep(transaction, None)
-        else:
-            self._start_large(transaction, content.large)
-
-    def _transaction(self, arriving: Arriving, content: Content, bindings: list[str]) -> Transaction:
-        session, store = self._session, self._reception.store
+        session = self._session
         assert session is not None  # noqa: S101 - only a living session completes a message
-        recipients = tuple(
-            Recipient(store.new_id(), one.text, binding, one.domain or self._hostname)
-            for one, binding in zip(arriving.recipients, bindings, strict=True)
+        is_authenticated = session.user is not None
+        origin = Origin(
+            client=f"{self.client}:{self._client_port}",
+            helo=session.helo,
+            hostname=self._options.received_hostname or self._hostname,
+            protocol=protocol_name(session.is_extended, arriving.smtputf8, session.is_tls, is_authenticated),
+            cipher=self._cipher() if session.is_tls else "",
+            is_traced=self._options.trace_headers,
         )
-        now = clock.wall()
-        client = f"{self.client}:{self._client_port}"
-        head = received_header(
-            arriving,
-            client,
-            session.helo,
-            session.is_extended,
-            self._options.received_hostname or self._hostname,
-            self._reception.product,
-            recipients[0].id,
-            date_text(now),
-        )
-        envelope = Envelope(
-            now,
-            arriving.sender.text,
-            len(head) + arriving.check.size,
-            arriving.eight_bit,
-            arriving.smtputf8,
-            "esmtp",
-            client,
-            f"{self.local}:{self._local_port}",
-            arriving.check.message_id,
-        )
-        name = None if content.large is None else content.large.name
-        return Transaction(envelope, recipients, head, tuple(content.parts), name)
+        ends = Endpoints(self.client, self._client_port, self.local, self._local_port)
+        self._keeper.complete(arriving, ends, origin, self._hostname, self._answer)
 
-    def _start_large(self, transaction: Transaction, large: LargeBody) -> None:
-        async def finish() -> None:
-            try:
-                file = await large.finish()
-            except OSError:
-                await large.drop()
-                self._answer(say.SPOOL_FAILED)
-            else:
-                self._keep(transaction, file)
-
-        self._start(finish())
-
-    def _keep(self, transaction: Transaction, file: File | None) -> None:
-        reception = self._reception
-
-        def kept(stored: Stored | None) -> None:
-            if file is not None:
-                file.close()
-            if stored is None:
-                self._answer(say.SPOOL_FAILED)
-                return
-            reception.accepted(messages_of(transaction, stored, reception.store.index))
-            self._answer(reply(250, "2.0.0", f"OK {transaction.recipients[0].id}"))
-
-        reception.store.keep(transaction, file, kept)
+    def _cipher(self) -> str:
+        name, version, _ = self._transport.get_extra_info("cipher") or ("", "", 0)
+        return f"{version} {name}".strip()
 
     def _answer(self, answer: Reply) -> None:
         """The fate of the message; the client may be gone by now, the message is not."""
         if self._session is None:
             return
         self._heard = self._loop.time()
-        if self._generation != self._reception.generation:
+        if self._generation != self._admission.generation:
             self._compare(self._session)
         self._perform(self._session.finish(answer))
         if self._session is not None:
             self._pause("commit", self._session.buffered > BUFFER_BYTES)
+
+    # -- what takes time: the session waits aside
+
+    async def _step_aside(self, event: StartTls | Authenticate | Become) -> None:
+        match event:
+            case StartTls(behind):
+                await self._start_tls(behind)
+            case Authenticate(credentials):
+                await self._authenticate(credentials)
+            case Become(attributes):
+                self.client = attributes.address or self.client
+                self._client_port = attributes.port or self._client_port
+                self._restart(attributes)
+
+    async def _begin_with_tls(self, admitted: Client) -> None:
+        """TLS from the first byte (Use_SSL)."""
+        context = self._admission.tls(admitted.options)
+        if context is None:
+            self._transport.abort()
+        elif await self._handshake(context):
+            self._begin(Session(admitted, is_tls=True, is_verified=self._is_verified()))
+
+    async def _start_tls(self, behind: bytes) -> None:
+        context = self._admission.tls(self._options)
+        if context is None:
+            self._transport.abort()  # the client was told to go ahead, and there is nothing to go ahead with
+        elif await self._handshake(context) and self._session is not None:
+            self._perform(self._session.secured(self._is_verified()))
+            if behind:
+                self.data_received(behind)
+
+    async def _handshake(self, context: ssl.SSLContext) -> bool:
+        """Make this connection one through TLS. False: it has ended."""
+        try:
+            secured = await self._loop.start_tls(
+                self._transport, self, context, server_side=True, ssl_handshake_timeout=HANDSHAKE_S
+            )
+        except (OSError, EOFError):  # ssl.SSLError among them: no client of ours, or not any more
+            secured = None
+        if secured is None:
+            self.connection_lost(None)
+            return False
+        self._transport = secured
+        self._heard = self._loop.time()
+        return True
+
+    def _is_verified(self) -> bool:
+        """The client showed a certificate; that it is a good one the handshake has seen to."""
+        return bool(self._transport.get_extra_info("peercert"))
+
+    async def _authenticate(self, credentials: Credentials) -> None:
+        verdict = await self._admission.authenticate(self._options, credentials)
+        if verdict is False:
+            await asyncio.sleep(REFUSAL_PAUSE_S)
+        session = self._session
+        if session is None:
+            return
+        self._heard = self._loop.time()
+        if verdict:
+            self._perform(session.authenticated(credentials.user))
+        else:
+            self._perform(session.refused(say.AUTH_UNAVAILABLE if verdict is None else say.AUTH_FAILED))
+
+    def _restart(self, attributes: Attributes) -> None:
+        session = self._session
+        if session is None:
+            return
+        self._take(self._admission.client(self))
+        is_extended = session.is_extended if attributes.is_extended is None else attributes.is_extended
+        self._perform(session.restart(self._admitted, attributes.helo or "", is_extended, attributes.user))
 
     # -- small steps
 
@@ -351,14 +319,6 @@ class Inbound(asyncio.Protocol):
             self.abort(say.COMMAND_TIMEOUT)
         else:
             self._arm()
-
-
-def messages_of(transaction: Transaction, stored: Stored, home: int) -> list[Message]:
-    """The messages of a transaction that is durable."""
-    return [
-        Message(one.id, transaction.envelope, one.address, one.binding, one.domain, stored, home)
-        for one in transaction.recipients
-    ]
 
 
 def _address(text: str) -> Address:

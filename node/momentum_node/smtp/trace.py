@@ -1,6 +1,7 @@
 """The trace header that reception puts before a message (RFC 5321 §4.4), in the layout of the original."""
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Final
@@ -15,17 +16,35 @@ def date_text(now: float) -> str:
     return format_datetime(datetime.fromtimestamp(now, UTC).replace(microsecond=0))
 
 
-def received_header(
-    arriving: Arriving, client: str, helo: str, extended: bool, hostname: str, product: str, id_: str, date: str
-) -> bytes:
-    """One Received header, CRLF included. `client` is `address:port`; `id_` the batch id."""
-    said = _NOT_IN_COMMENTS.sub("?", helo) or "unknown"
-    protocol = "UTF8SMTP" if arriving.smtputf8 else "ESMTP" if extended else "SMTP"
-    address = client.rpartition(":")[0]
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a message came from, as its Received header says it."""
+
+    client: str  # address:port
+    helo: str
+    hostname: str  # ours
+    protocol: str  # `protocol_name`
+    cipher: str = ""  # "TLSv1.3 TLS_AES_256_GCM_SHA384"
+    is_traced: bool = True  # RFC2822_Trace_Headers
+
+
+def protocol_name(is_extended: bool, is_utf8: bool, is_tls: bool, is_authenticated: bool) -> str:
+    """The word behind `with` (RFC 3848, RFC 6531 §4.3)."""
+    if not (is_extended or is_utf8):
+        return "SMTP"
+    return f"{'UTF8SMTP' if is_utf8 else 'ESMTP'}{'S' if is_tls else ''}{'A' if is_authenticated else ''}"
+
+
+def received_header(arriving: Arriving, origin: Origin, product: str, id_: str, date: str) -> bytes:
+    """One Received header, CRLF included, or nothing where none is wanted. `id_` is the batch id."""
+    if not origin.is_traced:
+        return b""
+    said = _NOT_IN_COMMENTS.sub("?", origin.helo) or "unknown"
+    address = origin.client.rpartition(":")[0]
     text = (
-        f"Received: from [{address}] ([{client}] helo={said})\r\n"
-        f"\tby {hostname} (envelope-from <{arriving.sender.text}>)\r\n"
-        f"\t({product}) with {protocol}\r\n"
+        f"Received: from [{address}] ([{origin.client}] helo={said})\r\n"
+        f"\tby {origin.hostname} (envelope-from <{arriving.sender.text}>)\r\n"
+        f"\t({product}) with {origin.protocol}{f' ({origin.cipher})' if origin.cipher else ''}\r\n"
         f"\tid {id_}; {date}\r\n"
     )
     return text.encode("utf-8", "replace")

@@ -1,0 +1,112 @@
+"""Who may talk to us, and what it may do: options of a client, counts of sessions, TLS and passwords of one worker."""
+
+import ssl
+from collections import Counter
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Protocol
+
+from momentum_node import clock
+from momentum_node.config.changes import session_ends
+from momentum_node.config.model import Address, InboundOptions, Listener, Place
+from momentum_node.smtp import reply as say
+from momentum_node.smtp.events import Client
+from momentum_node.smtp.offers import store_of
+from momentum_node.smtp.reply import Reply, reply
+from momentum_node.smtp.sasl import Credentials
+from momentum_node.smtp.tlscontexts import TlsContexts, server_context
+from momentum_node.smtp.trace import date_text
+from momentum_node.smtp.userstores import UserStores
+from momentum_node.spool.lookup import Lookup
+
+DEFAULT_BACKLOG = 500
+
+
+class Peer(Protocol):
+    """One connection, as it is at this moment: `Inbound`."""
+
+    listener: tuple[str, int]
+    client: Address
+    local: Address
+
+
+class Admission:
+    """One per worker. `refuse` says why a client of a local address is turned away, whoever it is; None: it is not."""
+
+    def __init__(self, product: str, refuse: Callable[[Address], Reply | None]) -> None:
+        self._product = product
+        self._refuse = refuse
+        self._sessions: Counter[tuple[str, int]] = Counter()
+        self._users = UserStores()
+        self.contexts = TlsContexts(server_context)
+        self.generation = 0
+        """Grows with each configuration that is put into force."""
+
+    def configure(self, lookup: Lookup, hostname: str) -> None:
+        """Use this generation from now on."""
+        self.generation += 1
+        self._lookup, self._hostname = lookup, hostname
+        self._listeners = {
+            ("" if one.address is None else str(one.address), one.port): one for one in lookup.node.listeners
+        }
+
+    def knows(self, key: tuple[str, int]) -> bool:
+        """Whether a stanza names the socket (address or "", port)."""
+        return key in self._listeners
+
+    def listener(self, key: tuple[str, int]) -> Listener:
+        """The stanza of a socket, or what one has that no stanza names: the core was told of it and we were not."""
+        address = ip_address(key[0]) if key[0] else None
+        unknown = Listener(address, key[1], DEFAULT_BACKLOG, True, False, None, Place("", 1, 1))
+        return self._listeners.get(key) or unknown
+
+    def admit(self, peer: Peer) -> Client | Reply:
+        """Who this client is and what it may do, or the refusal to send instead of a greeting. Counts it."""
+        refusal = self._refuse(peer.local)
+        if refusal is not None:
+            return refusal
+        options = self._options(peer)
+        if 0 < options.listener_sessions <= self._sessions[peer.listener]:
+            return say.CONCURRENCY_LIMIT
+        if 0 < options.service_sessions <= self._sessions.total():
+            return say.CONCURRENCY_LIMIT
+        self._sessions[peer.listener] += 1
+        return self.client(peer)
+
+    def ended(self, peer: Peer) -> None:
+        """An admitted connection is gone."""
+        self._sessions[peer.listener] -= 1
+
+    def client(self, peer: Peer) -> Client:
+        """As `admit`, of a connection that is counted already and says to be another client's."""
+        options = self._options(peer)
+        hostname = options.banner_hostname or self._hostname
+        return Client(peer.client, options, hostname, f"{self._product}; {date_text(clock.wall())}")
+
+    def outdated(self, peer: Peer, admitted: Client) -> Reply | None:
+        """What to tell a client whose session began under an earlier generation; None: it may go on."""
+        listener = self._listeners.get(peer.listener)
+        now = None if listener is None else self._lookup.inbound(listener, peer.client)
+        named = admitted.options.banner_hostname or self._hostname
+        if session_ends(admitted.options, listener, now) or named != admitted.hostname:
+            return reply(421, "", " ".join(self._lookup.node.reconfig_message.split()))
+        return None
+
+    def is_proxy(self, peer: Peer) -> bool:
+        """Whether the peer is one whose PROXY header we wait for and believe."""
+        options = self._options(peer)
+        return options.proxy_protocol and any(peer.client in network for network in options.proxy_protocol_from)
+
+    def tls(self, options: InboundOptions) -> ssl.SSLContext | None:
+        """The server's side of TLS; None when its files cannot be used."""
+        return self.contexts.get(options.tls)
+
+    async def authenticate(self, options: InboundOptions, credentials: Credentials) -> bool | None:
+        """Whether these are somebody's; None: nobody can say now."""
+        store = store_of(options, credentials.mechanism)
+        if options.always_deny or store is None:
+            return False
+        return options.always_allow or await self._users.check(store, credentials, self._hostname)
+
+    def _options(self, peer: Peer) -> InboundOptions:
+        return self._lookup.inbound(self.listener(peer.listener), peer.client)

@@ -1,0 +1,215 @@
+"""The content of the message in hand: collected, given its bindings and its Received header, made durable.
+
+Keeper.add(data) … complete(arriving, origin, answer)   ──▶ store ──▶ answer(250 …)
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from momentum_node import clock
+from momentum_node.assigner import Assigner
+from momentum_node.config.model import Address
+from momentum_node.smtp import reply as say
+from momentum_node.smtp.arriving import Arriving
+from momentum_node.smtp.reply import Reply, reply
+from momentum_node.smtp.trace import Origin, date_text, received_header
+from momentum_node.spool.body import LargeBody
+from momentum_node.spool.choice import Arrival
+from momentum_node.spool.disk import File
+from momentum_node.spool.message import INLINE_BODY_BYTES, Envelope, Message, Recipient, Stored, Transaction
+from momentum_node.spool.store import Store
+
+
+class Spool(Protocol):
+    """Where messages go: the worker."""
+
+    store: Store
+    bodies: Executor
+    product: str
+
+    @property
+    def assigner(self) -> Assigner:
+        """Who chooses the binding of each message."""
+        ...
+
+    def accepted(self, messages: list[Message]) -> None:
+        """These are durable: queue them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """The two ends of the connection."""
+
+    client: Address
+    client_port: int
+    local: Address
+    local_port: int
+
+
+@dataclass(slots=True)
+class Content:
+    """What has come in of the message in hand."""
+
+    parts: list[bytes] = field(default_factory=list)
+    size: int = 0
+    large: LargeBody | None = None
+    start: bytes = b""  # of a large one, for those who choose its binding
+
+
+class Keeper:
+    """One connection's. `pause(True)` asks for no more bytes while the disk is behind."""
+
+    def __init__(self, spool: Spool, pause: Callable[[bool], None]) -> None:
+        self._spool = spool
+        self._pause = pause
+        self._content = Content()
+        self._work: set[asyncio.Task[None]] = set()
+        self._is_open = True
+
+    def add(self, data: bytes) -> None:
+        """More of it."""
+        content = self._content
+        content.size += len(data)
+        if content.large is not None:
+            content.large.add(data)
+            self._pause(content.large.is_behind)
+            return
+        content.parts.append(data)
+        if content.size > INLINE_BODY_BYTES:
+            self._grow_large(content)
+
+    def _grow_large(self, content: Content) -> None:
+        name = f"{self._spool.store.new_id().replace('/', '-')}.body"
+        content.large = LargeBody(self._spool.store, name, self._spool.bodies, lambda: self._pause(False))
+        if self._spool.assigner.looks_inside:
+            content.start = b"".join(content.parts)
+        for part in content.parts:
+            content.large.add(part)
+        content.parts.clear()
+
+    def forget(self) -> None:
+        """The transaction came to nothing."""
+        content, self._content = self._content, Content()
+        self._drop(content)
+
+    def close(self) -> None:
+        """The client is gone: what has no answer yet and is not on its way to the disk is forgotten."""
+        self._is_open = False
+        self.forget()
+
+    def complete(
+        self, arriving: Arriving, ends: Endpoints, origin: Origin, hostname: str, answer: Callable[[Reply], None]
+    ) -> None:
+        """Everything is there. `hostname` is the domain of recipients without one; `answer` is told the outcome."""
+        content, self._content = self._content, Content()
+        message = _Message(arriving, ends, origin, hostname, content, answer)
+        assigner, arrivals = self._spool.assigner, self._arrivals(message)
+        if assigner.has_policy:
+            self._start(self._ask_policy(assigner, arrivals, message))
+        else:
+            self._assigned(assigner.choose(arrivals), message)
+
+    def _arrivals(self, message: "_Message") -> list[Arrival]:
+        start, content = b"", message.content
+        if self._spool.assigner.looks_inside:
+            start = content.start or b"".join(content.parts)
+        head, _, body = start.partition(b"\r\n\r\n")
+        sender, ends = message.arriving.sender, message.ends
+        return [
+            Arrival(sender.text, sender.domain, one.text, ends.local, ends.local_port, ends.client, head, body)
+            for one in message.arriving.recipients
+        ]
+
+    async def _ask_policy(self, assigner: Assigner, arrivals: list[Arrival], message: "_Message") -> None:
+        self._assigned(await assigner.ask(arrivals), message)
+
+    def _assigned(self, bindings: list[str] | None, message: "_Message") -> None:
+        """Keep the message; None: no binding takes it now."""
+        if bindings is None or not self._is_open:
+            self._drop(message.content)
+            message.answer(say.NO_BINDING)
+            return
+        transaction = self._transaction(message, bindings)
+        if message.content.large is None:
+            self._keep(transaction, None, message.answer)
+        else:
+            self._start(self._finish_large(transaction, message.content.large, message.answer))
+
+    def _transaction(self, message: "_Message", bindings: list[str]) -> Transaction:
+        store, arriving, ends = self._spool.store, message.arriving, message.ends
+        recipients = tuple(
+            Recipient(store.new_id(), one.text, binding, one.domain or message.hostname)
+            for one, binding in zip(arriving.recipients, bindings, strict=True)
+        )
+        now = clock.wall()
+        head = received_header(arriving, message.origin, self._spool.product, recipients[0].id, date_text(now))
+        envelope = Envelope(
+            now,
+            arriving.sender.text,
+            len(head) + arriving.check.size,
+            arriving.eight_bit,
+            arriving.smtputf8,
+            "esmtp",
+            message.origin.client,
+            f"{ends.local}:{ends.local_port}",
+            arriving.check.message_id,
+        )
+        content = message.content
+        name = None if content.large is None else content.large.name
+        return Transaction(envelope, recipients, head, tuple(content.parts), name)
+
+    async def _finish_large(self, transaction: Transaction, large: LargeBody, answer: Callable[[Reply], None]) -> None:
+        try:
+            file = await large.finish()
+        except OSError:
+            await large.drop()
+            answer(say.SPOOL_FAILED)
+        else:
+            self._keep(transaction, file, answer)
+
+    def _keep(self, transaction: Transaction, file: File | None, answer: Callable[[Reply], None]) -> None:
+        spool = self._spool
+
+        def kept(stored: Stored | None) -> None:
+            if file is not None:
+                file.close()
+            if stored is None:
+                answer(say.SPOOL_FAILED)
+                return
+            spool.accepted(messages_of(transaction, stored, spool.store.index))
+            answer(reply(250, "2.0.0", f"OK {transaction.recipients[0].id}"))
+
+        spool.store.keep(transaction, file, kept)
+
+    def _drop(self, content: Content) -> None:
+        if content.large is not None:
+            self._start(content.large.drop())
+
+    def _start(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """All that is known of a message whose fate is not."""
+
+    arriving: Arriving
+    ends: Endpoints
+    origin: Origin
+    hostname: str
+    content: Content
+    answer: Callable[[Reply], None]
+
+
+def messages_of(transaction: Transaction, stored: Stored, home: int) -> list[Message]:
+    """The messages of a transaction that is durable."""
+    return [
+        Message(one.id, transaction.envelope, one.address, one.binding, one.domain, stored, home)
+        for one in transaction.recipients
+    ]
