@@ -125,3 +125,59 @@ def test_listeners_and_bindings_share_one_preference() -> None:
 def test_strict_refuses_what_is_only_warned_about() -> None:
     assert loaded("Relay_Hosts = 10.0.0.1").warnings[0].code == "W04"
     assert refused("Relay_Hosts = 10.0.0.1", strict=True).text.endswith("1 warning, configuration not loaded")
+
+
+@pytest.mark.parametrize("name", ["main.conf", "part.conf"])
+def test_changes_are_not_written_into_the_configuration_itself(name: str) -> None:
+    text = f'include "part.conf"\nLocal_Changes_File = "{name}"'
+    (message,) = refused(text, files={"part.conf": ""}).messages
+
+    assert str(message) == (
+        f"main.conf:2:22: error: Local_Changes_File '{name}' is already part of the configuration [X006]"
+    )
+
+
+def test_missing_capabilities_are_a_notice_because_the_supervisor_plumbs() -> None:
+    text = 'Security { Capabilities = "cap_net_bind_service+ep" }\n' + CLUSTER
+    text += "Binding b <duravip=enabled> { Bind_Address = 10.0.0.3 }"
+
+    assert (
+        "Capabilities lacks cap_net_admin, cap_net_raw: the supervisor does that work [X008]"
+        in loaded(text).node.notices
+    )
+    assert not any(
+        "X008" in notice
+        for notice in loaded(text.replace("_bind_service", "_admin cap_net_raw cap_net_bind_service")).node.notices
+    )
+
+
+def test_a_preference_of_a_follower_is_ignored_with_a_warning() -> None:
+    text = CLUSTER + "Binding b <duravip=enabled> { Bind_Address = 10.0.0.3 }\n"
+    text += "ESMTP_Listener = ( 10.0.0.4 <duravip_follow=b duravip_preference=n1> )"
+
+    assert [where(message) for message in loaded(text).warnings] == ["3:47 X014"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Security = { user = mta }", "1:10 W01"),
+        ("Max_Retries = 5 Max_Retries = 6", "1:17 W02"),
+        ("async_io_concurrency = 5", "1:1 W03"),
+        ("Relay_Domains = a.test", "1:17 W04"),
+        ("Relay_Hosts = ( 10.0.0.1/8 )", "1:17 W05"),
+        ("Datasource d { }", "1:1 W06"),
+        ("inbound_audit a { }", "1:15 W07"),
+        ("Binding b { Binding_Group = g }", "1:13 W07"),
+        ("Hostname = mx.test;", "1:12 W08"),
+    ],
+)
+def test_what_is_accepted_with_a_warning(text: str, expected: str) -> None:
+    assert [where(message) for message in loaded(text).warnings] == [expected]
+    assert [where(message) for message in refused(text, strict=True).messages] == [expected]
+
+
+def test_a_module_of_which_there_is_one_is_loaded_once() -> None:
+    text = "Logger cluster/ec_cluster cluster { }\nLogger cluster/ec_cluster ec_cluster { }"
+
+    assert [where(message) for message in refused(text).messages] == ["2:27 S006"]

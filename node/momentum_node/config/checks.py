@@ -153,8 +153,9 @@ def check_cluster(tree: Scope, report: Report) -> None:
 
 def _check_replicate(replicate: Scope, report: Report) -> None:
     kinds = schema.option("replicate", "type")
-    words = [word.lower() for word in kinds.type.words] if kinds else []
-    written = replicate.value("class") or replicate.value("type") or replicate.instance or ""
-    if str(written).lower() not in words:
+    words = kinds.type.words if kinds else ()
+    written = str(replicate.value("class") or replicate.value("type") or replicate.instance or "").lower()
+    if written not in {word.lower() for word in words}:
+        near = next((word for word in words if schema.distance(written[:64], word.lower()) <= 2), None)
         text = f"'{replicate.instance}' is no type of replication: name it in `type` (one of {', '.join(words)})"
-        report.error(replicate.instance_at, "V005", text)
+        report.error(replicate.instance_at, "V005", text, f"did you mean `{near}`?" if near else None)

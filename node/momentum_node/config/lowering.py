@@ -106,7 +106,8 @@ class Lowering:
         symbol = name.text
         kind = schema.SCOPES.get(symbol.lower())
         if kind is None or not kind.is_module:
-            if kind is None and not notshipped.is_known(symbol.lower()):
+            path = loader.path.text.lower().rpartition("/")[2]  # `IO_System io/compress_spool "compress_spool1"`
+            if kind is None and not notshipped.is_known(symbol.lower()) and not notshipped.is_known(path):
                 self._unknown_module(loader, symbol)
             else:
                 self._builder.skip(name)

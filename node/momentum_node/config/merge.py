@@ -149,7 +149,7 @@ class Builder:
     def _unknown(self, scope: str, name: Scalar) -> None:
         match = schema.close_match(scope, name.text) if self.report.may_search else None
         text = f"'{name.text}' is not an option or stanza of scope {schema.scope_name(scope)}"
-        self.report.error(name.at, "S001", text, f"did you mean `{match}`?" if match else None)
+        self.report.error(name.at, "S001", text, f"did you mean `{match}`?" if match else _form(name.text))
 
     # --- options ---
 
@@ -196,11 +196,24 @@ class Builder:
             text = f"'{key.text}' is not valid in scope {schema.scope_name(inside)} (valid in: {valid})"
             self.report.error(key.at, "S002", text)
         elif lowered in schema.SCOPES:
-            self.report.error(key.at, "S002", f"'{key.text}' is a stanza, not an option", f"write `{key.text} {{ … }}`")
+            name = f"{key.text} name" if schema.SCOPES[lowered].named else key.text
+            self.report.error(key.at, "S002", f"'{key.text}' is a stanza, not an option", f"write `{name} {{ … }}`")
         elif notshipped.is_known(lowered):
             self.skip(key)
         else:
             self._unknown(inside, key)
+
+
+def _form(name: str) -> str | None:
+    """Advice for a name that is none, but part of a form that stands elsewhere."""
+    lowered = name.lower()
+    if lowered in {"include", "readonly_include"}:
+        return f'write `{name} "file"`, without `=`'
+    if lowered in {"personality", "limits", "continue"}:
+        return f"`{name}` stands in rule lists of Momentum 2; in a stanza write the options themselves"
+    if lowered[:1].isdigit() and "/" in lowered:
+        return f'a network is written `Peer "{name}" {{ … }}` in a listener, `Topology "{name}" {{ … }}` in the cluster'
+    return None
 
 
 def is_regex(instance: str) -> bool:

@@ -11,7 +11,7 @@ exim_logger fbl fingerprint fsecure gcm gcm_logger host_fingerprint http_io http
 icu ilf_logger imageanalyzer jlog kaspersky mail_loop maildir mc_db mc_gen mc_log mc_logger mc_mgr mc_sched
 mc_smtp_out messagescope mm1 mm3 mm7 mm7_serv mms_bounce_logger mms_logger msc_logger msg_gen msgc_client
 msgc_server msgcserver_listener mstore mtamark mxip networking opendkim outbound_audit outbound_smtp_auth
-pe2_logger persist_io pickup pipe_io pipe_transport pop3_listener postfix_logger regex_binding
+pe2_logger persist_io pickup pipe_io pipe_transport pop3_listener postfix_logger reception_timing_logger regex_binding
 response_transcode restinjector rtstats sched scriptlet securecreds seedlist senderid sendmail_logger sieve
 sievelib smpp smpp_bounce_logger smpp_logger smtp_auth_proxy smtp_cbv snmp snmp_traps spf_macros spf_v1
 static_routes statp substitution_engine suppress_spool syslog_io url_ripper vctx_filter xmpp xmpp_listener

@@ -3,6 +3,7 @@
 Recursive descent with a bound on depth, so neither a hostile text nor the stack of the caller decides how deep it goes.
 """
 
+from momentum_node.config import advice
 from momentum_node.config.lexer import END, SIGNS, Lexer, SyntaxFault, Token, string
 from momentum_node.config.source import Source
 from momentum_node.config.syntax import (
@@ -35,7 +36,12 @@ _made = tuple.__new__  # a third of the time of the constructor of a named tuple
 def parse(source: Source, lexer: Lexer | None = None) -> tuple[Statement, ...]:
     """The statements of one file, includes not followed; raises SyntaxFault at the first thing that is wrong.
     A `lexer` of the caller's sees every token that is read."""
-    return _Parser(source, lexer or Lexer(source)).file()
+    parser = _Parser(source, lexer or Lexer(source))
+    try:
+        return parser.file()
+    except SyntaxFault as fault:
+        meant = advice.hint(source.text, parser.begin - source.base, fault.at - source.base, fault.code)
+        raise SyntaxFault(fault.at, fault.code, fault.text, meant or fault.hint) from None
 
 
 class _Parser:
@@ -45,9 +51,11 @@ class _Parser:
         self._base = source.base
         self._open: list[Token] = []  # the brackets that are open, outermost first
         self._tokens = lexer.tokens(source.base)
-        self._token = next(self._tokens)  # the look-ahead
+        self._token = (END, source.base)  # the look-ahead
+        self.begin = source.base  # of the statement in hand
 
     def file(self) -> tuple[Statement, ...]:
+        self._take()
         statements = []
         while self._token[0]:
             statements.append(self._statement())
@@ -56,6 +64,7 @@ class _Parser:
     # --- statements ---
 
     def _statement(self) -> Statement:
+        self.begin = self._token[1]
         first = self._scalar()
         follower = self._token[0]
         if follower not in _NO_SCALAR:
@@ -66,6 +75,8 @@ class _Parser:
             return Entry(first, self._value(first))
         if follower == "{":
             return self._stanza(first, None, ())
+        if first.text == ";" and not first.quote:
+            raise SyntaxFault(first.at, "P001", "';' is not a separator")
         raise self._unexpected(f"after '{first.text}'", "an option is written `name = value`, a stanza `name { … }`")
 
     def _after_equals(self, first: Scalar) -> Statement:
@@ -76,6 +87,8 @@ class _Parser:
 
     def _two_words(self, first: Scalar) -> Statement:
         word = "" if first.quote else first.text.lower()
+        if word == ";":
+            raise SyntaxFault(first.at, "P001", "';' is not a separator")
         if word in _INCLUDES:
             return Include(self._scalar(), _INCLUDES[word])
         if word in CLASSES:

@@ -157,14 +157,25 @@ def _string(_name: str, _kind: Type, text: str) -> object:
 
 def _integer(name: str, kind: Type, text: str) -> object:
     if not _INTEGER.match(text):
-        raise ValueFault("V001", f"'{name}' needs a number, not '{text}'")
+        hint = "a plain number, without unit or separators" if text[:1].isdigit() and text[-1] not in ";," else None
+        raise ValueFault("V001", f"'{name}' needs a number, not '{text}'", hint)
     return _in_range(name, kind, int(text), text)
 
 
 def _seconds(name: str, kind: Type, text: str) -> object:
     if not _INTEGER.match(text):
-        raise ValueFault("V001", f"'{name}' needs a number of seconds, not '{text}'")
+        raise ValueFault("V001", f"'{name}' needs a number of seconds, not '{text}'", _duration(text))
     return _in_range(name, kind._replace(low=kind.low or 0), int(text), text)
+
+
+_DURATION = re.compile(r"([0-9]{1,9})\s*(s|m|h|d|w|sec|min|hour|day|week|second|minute)s?\Z", re.IGNORECASE)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def _duration(text: str) -> str | None:
+    """The number of seconds that somebody meant who wrote a unit."""
+    match = _DURATION.match(text)
+    return f"write {int(match[1]) * _SECONDS[match[2][0].lower()]}" if match else None
 
 
 def _in_range(name: str, kind: Type, number: int, text: str) -> int:
@@ -225,7 +236,8 @@ def _address(_name: str, _kind: Type, text: str) -> object:
     try:
         return None if text == "*" else endpoints.address(text)
     except ValueError as wrong:
-        raise ValueFault("V003", str(wrong)) from None
+        hint = "an address alone, without a port" if text.count(":") == 1 else None
+        raise ValueFault("V003", str(wrong), hint) from None
 
 
 def _endpoint(_name: str, kind: Type, text: str) -> object:
