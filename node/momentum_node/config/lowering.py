@@ -60,7 +60,8 @@ class Lowering:
     def _open(self, scope: Scope, stanza: Stanza, depth: int) -> Scope | None:
         opened = self._builder.open(scope, stanza.name, stanza.instance)
         if opened is not None:
-            lowering_listener.attributes(self._builder, opened, stanza.attributes)
+            if stanza.attributes:
+                lowering_listener.attributes(self._builder, opened, stanza.attributes)
             self.body(opened, stanza.body, depth + 1)
         return opened
 

@@ -2,6 +2,7 @@
 option wins, and every name and value is checked against the schema where it stands."""
 
 import re
+from typing import NamedTuple
 
 from momentum_node.config import endpoints, notshipped, schema
 from momentum_node.config.model import Network
@@ -15,6 +16,17 @@ _MATCHED_BY_NAME = frozenset({"domain", "host"})
 _UNIQUE = {"binding": "binding", "pathway": "pathway"}
 _NAME = re.compile(r"[^\s:]++\Z")
 _RESERVED = frozenset({"all", "group"})  # words of the console
+_MOST_KNOWN = 4096  # names that are looked up once
+_MOST_VALUES = 4096  # of one option that are read once
+
+
+class _Known(NamedTuple):
+    """What is known of an option as it is written in a scope."""
+
+    name: str  # lower case
+    option: schema.Option | None
+    grows: bool  # may stand several times
+    values: dict[tuple[str, bool], object]  # text, and whether it is quoted → the value in its type
 
 
 class Builder:
@@ -24,6 +36,7 @@ class Builder:
         self.tree = Scope()
         self.report = report
         self._strict = strict
+        self._known: dict[tuple[str, str], _Known] = {}  # scope and option as they are written
         self._growing: dict[tuple[int, str], tuple[Setting, schema.Option, list[Value]]] = {}
         self._containers: dict[tuple[str, str], tuple[str, int]] = {}  # (kind, name) → container, place
 
@@ -47,7 +60,7 @@ class Builder:
         found = matched or self._matched(lowered, parent, instance)
         if found is None or not self._unique(lowered, parent, instance):
             return None
-        child = self._child(parent, name, instance, instance.text if matched else str(found))
+        child = self._child(parent, lowered, name, instance, instance.text if matched else str(found))
         if not isinstance(found, str):
             child.matched = found
         return child
@@ -58,14 +71,14 @@ class Builder:
         elif instance is not None:
             self.report.error(instance.at, "S004", f"scope {kind.name} takes no instance name")
             return None
-        return self._child(parent, name, None, "")
+        return self._child(parent, name.text.lower(), name, None, "")
 
-    def _child(self, parent: Scope, name: Scalar, instance: Scalar | None, key: str) -> Scope:
-        found = parent.children.get((name.text.lower(), key))
+    def _child(self, parent: Scope, kind: str, name: Scalar, instance: Scalar | None, key: str) -> Scope:
+        found = parent.children.get((kind, key))
         if found is None:
             text = None if instance is None else instance.text
             found = Scope(name.text, text, name.at, name.at if instance is None else instance.at)
-            parent.children[(name.text.lower(), key)] = found
+            parent.children[(kind, key)] = found
         return found
 
     def _matched(self, kind: str, parent: Scope, instance: Scalar) -> str | Network | endpoints.Endpoint | None:
@@ -155,18 +168,39 @@ class Builder:
 
     def option(self, scope: Scope, key: Scalar, value: Value) -> None:
         """Set an option. One that may stand several times is complete after `finish`."""
-        inside, lowered = scope.name.lower(), key.text.lower()
-        known = schema.option(inside, lowered)
+        found = self._known.get((scope.name, key.text)) or self._look_up(scope.name, key.text)
+        lowered, known = found.name, found.option
         if known is None:
-            self._refuse_option(inside, lowered, key)
-            return
-        before = scope.settings.get(lowered)
-        if known.multi or (inside == "replicate" and lowered == "parameters"):
+            self._refuse_option(scope.name.lower(), lowered, key)
+        elif found.grows:
             self._grow(scope, lowered, known, Setting(key.text, value, key.at))
-            return
-        if before is not None:
-            self._overridden(key, before)
-        scope.settings[lowered] = Setting(key.text, value, key.at, decode(key.text, known.type, value, self.report))
+        else:
+            before = scope.settings.get(lowered)
+            if before is not None:
+                self._overridden(key, before)
+            scope.settings[lowered] = Setting(key.text, value, key.at, self._decoded(found, known, key.text, value))
+
+    def _look_up(self, scope: str, name: str) -> "_Known":
+        inside, lowered = scope.lower(), name.lower()
+        known = schema.option(inside, lowered)
+        grows = known is not None and (known.multi or (inside == "replicate" and lowered == "parameters"))
+        found = _Known(lowered, known, grows, {})
+        if len(self._known) < _MOST_KNOWN:
+            self._known[scope, name] = found
+        return found
+
+    def _decoded(self, found: "_Known", known: schema.Option, name: str, value: Value) -> object:
+        """The value in its type; one that was read before without a word is not read again."""
+        if not isinstance(value, Scalar):
+            return decode(name, known.type, value, self.report)
+        key = (value.text, bool(value.quote))
+        if key in found.values:
+            return found.values[key]
+        said = self.report.error_count + self.report.warning_count
+        decoded = decode(name, known.type, value, self.report)
+        if len(found.values) < _MOST_VALUES and said == self.report.error_count + self.report.warning_count:
+            found.values[key] = decoded
+        return decoded
 
     def _grow(self, scope: Scope, lowered: str, known: schema.Option, setting: Setting) -> None:
         """Keep every occurrence; they are joined once, at the end, so that the time stays linear."""

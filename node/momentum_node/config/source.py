@@ -1,8 +1,8 @@
 """Where text comes from: each file gets a range of one number line, so a position is a single integer (`at`)
 and only what is shown to a person is turned into file, line and column."""
 
+import re
 from bisect import bisect_right
-from collections.abc import Iterator
 
 from momentum_node.config.messages import Message
 from momentum_node.config.model import Place
@@ -13,6 +13,7 @@ MOST_KEPT = 1000  # messages kept in full; the rest is only counted
 MOST_COUNTED = 10_000  # errors after which reading stops
 _TEXT_KEPT = 400  # characters of one message; a value can be as long as the file
 _HINTED = 25  # messages that get a costly hint
+_NEWLINE = re.compile("\n")
 LINE_SHOWN = 100  # code points of a source line that are shown
 
 
@@ -27,7 +28,7 @@ class Source:
     def starts(self) -> list[int]:
         """Offsets of the first character of each line."""
         if self._starts is None:
-            self._starts = [0, *_after_newlines(self.text)]
+            self._starts = [0, *(line.end() for line in _NEWLINE.finditer(self.text))]
         return self._starts
 
     def place(self, offset: int) -> Place:
@@ -42,13 +43,6 @@ class Source:
         start = begin if whole else max(begin, offset - LINE_SHOWN // 2)
         end = self.text.find("\n", start, start + LINE_SHOWN)
         return self.text[start : start + LINE_SHOWN if end < 0 else end].rstrip("\r"), offset - start
-
-
-def _after_newlines(text: str) -> Iterator[int]:
-    position = text.find("\n")
-    while position >= 0:
-        yield position + 1
-        position = text.find("\n", position + 1)
 
 
 class Sources:
