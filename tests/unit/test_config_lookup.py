@@ -161,3 +161,27 @@ def test_ten_thousand_rules_are_not_walked_for_each_client() -> None:
 
     assert found == [float((i << 8) + 7) for i in range(39)]
     assert time.process_time() - started < 0.2
+
+
+def test_what_delays_and_parts_mail_is_looked_up_by_domain() -> None:
+    configuration = loaded("""
+        Connect_Timeout_To_Delay = 60
+        Domain slow.test { MX_Failures_To_Delay = 3  Max_Recipients_Per_Batch = 20 }
+    """)
+    slow, other = configuration.outbound("default", "slow.test"), configuration.outbound("default", "b.test")
+
+    assert (slow.connect_timeout_to_delay_s, slow.mx_failures_to_delay, slow.max_recipients_per_batch) == (60, 3, 20)
+    assert (other.connect_timeout_to_delay_s, other.mx_failures_to_delay, other.max_recipients_per_batch) == (
+        60,
+        50,
+        100,
+    )
+
+
+def test_where_the_node_may_connect() -> None:
+    node = loaded("Use_IPv6 = on Prohibited_Hosts = ( 10.0.0.0/8 fd00::/8 ) Default_Binding = NONE").node
+
+    assert (node.use_ipv6, [str(network) for network in node.prohibited_hosts]) == (True, ["10.0.0.0/8", "fd00::/8"])
+    assert node.default_binding == "none"
+    plain = loaded("").node
+    assert (plain.use_ipv6, plain.prohibited_hosts, plain.default_binding) == (False, (), "normal")

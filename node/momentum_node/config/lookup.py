@@ -96,6 +96,9 @@ OUTBOUND: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "mailerdaemon": ("mailer_daemon", lambda value: value or None),
     "dkim_sign": ("dkim_sign", _same),
     "host_failure_retry": ("host_failure_retry_s", float),
+    "connect_timeout_to_delay": ("connect_timeout_to_delay_s", float),
+    "mx_failures_to_delay": ("mx_failures_to_delay", _same),
+    "max_recipients_per_batch": ("max_recipients_per_batch", _same),
 }
 MAX_RETRIES = "max_retries"
 

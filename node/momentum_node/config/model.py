@@ -112,6 +112,9 @@ class OutboundOptions:
     mailer_daemon: str | None = None  # MailerDaemon; None = mailer-daemon@Hostname
     dkim_sign: bool = True
     host_failure_retry_s: float = 120.0
+    connect_timeout_to_delay_s: float = 900.0  # no contact for so long: all active mail of the domain is delayed
+    mx_failures_to_delay: int = 50  # in a row on every MX, until the same happens; 0 = off
+    max_recipients_per_batch: int = 100  # RCPT of one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,5 +225,8 @@ class NodeConfiguration:
     force_fsync: bool = True
     mail_workers: int | None = None  # Mail_Workers; None = CPUs, at most 16
     delayed_queue_scan_interval_s: float = 15.0
+    default_binding: Literal["normal", "suspended", "none"] = "normal"
+    prohibited_hosts: tuple[Network, ...] = ()  # never connect there
+    use_ipv6: bool = False  # use AAAA records for delivery
     reconfig_message: str = "4.3.2 Reconfiguration in progress"  # Reconfig_Message, behind 421
     notices: tuple[str, ...] = field(default=())  # accepted and not built: named once at start
