@@ -2,14 +2,14 @@
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from momentum_node.smtp.reply import Reply
 from momentum_node.spool.message import Message
 
 MAX_HEADER_BYTES: Final = 65_536
 _TEMPLATE: Final = """\
-From: Mail Delivery System <mailer-daemon@{hostname}>
+From: Mail Delivery System <{mailer_daemon}>
 To: {sender}
 Subject: Mail Delivery Failure
 Date: {date}
@@ -43,10 +43,20 @@ Status: {status}
 {remote}Diagnostic-Code: smtp; {reason}
 Last-Attempt-Date: {date}
 
+"""
+_ORIGINAL: Final = """\
 --{boundary}
-Content-Type: {headers_type}
+Content-Type: {content_type}
 
 """
+
+
+_TYPES: Final = {
+    ("headers", False): "text/rfc822-headers",
+    ("headers", True): "message/global-headers",
+    ("all", False): "message/rfc822",
+    ("all", True): "message/global",
+}
 
 
 def headers_of(content: bytes) -> bytes:
@@ -57,13 +67,15 @@ def headers_of(content: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a bounce reports. `original`: the header section of the message; `remote`: the host that refused it."""
+    """What a bounce reports. `original`: what is returned of the message; `remote`: the host that refused it."""
 
     message: Message
     why: Reply
     original: bytes
     hostname: str
     remote: str | None
+    returns: Literal["none", "headers", "all"] = "headers"
+    mailer_daemon: str | None = None  # None = mailer-daemon@hostname
 
 
 def build(failure: Failure, id_: str, date: str, arrival: str) -> bytes:
@@ -73,6 +85,7 @@ def build(failure: Failure, id_: str, date: str, arrival: str) -> bytes:
     boundary = f"={id_.replace('/', '-')}="
     text = _TEMPLATE.format(
         hostname=failure.hostname,
+        mailer_daemon=failure.mailer_daemon or f"mailer-daemon@{failure.hostname}",
         sender=message.envelope.sender,
         date=date,
         id_at=id_.replace("/", "-"),
@@ -81,13 +94,15 @@ def build(failure: Failure, id_: str, date: str, arrival: str) -> bytes:
         reason=re.sub(r"[\x00-\x1f\x7f]", " ", why.text),
         arrival=arrival,
         status_type="message/global-delivery-status" if is_utf8 else "message/delivery-status",
-        headers_type="message/global-headers" if is_utf8 else "text/rfc822-headers",
         address_type="utf-8" if is_utf8 else "rfc822",
         status=_status(why),
         remote=f"Remote-MTA: dns; {failure.remote}\n" if failure.remote is not None else "",
     )
+    if failure.returns != "none":
+        text += _ORIGINAL.format(boundary=boundary, content_type=_TYPES[failure.returns, is_utf8])
     head = text.replace("\n", "\r\n").encode("utf-8", "replace")
-    return head + failure.original + f"\r\n--{boundary}--\r\n".encode()
+    returned = b"" if failure.returns == "none" else failure.original + b"\r\n"
+    return head + returned + f"--{boundary}--\r\n".encode()
 
 
 def _status(why: Reply) -> str:

@@ -17,6 +17,7 @@ from momentum_node.smtp.outbound import Connection, SourceMissing
 from momentum_node.smtp.reply import Reply, reply
 from momentum_node.smtp.resolver import Resolver
 from momentum_node.spool.assignment import DEFAULT, Assignment
+from momentum_node.spool.classes import classifier_of
 from momentum_node.spool.dialing import Dialer
 from momentum_node.spool.leases import Leases
 from momentum_node.spool.line import Hand, Line, Way
@@ -76,6 +77,11 @@ class Delivery:
         """Messages that failed for good."""
         return self._settling.failed
 
+    @property
+    def by_class(self) -> Mapping[int, int]:
+        """Refusals by class, final or not."""
+        return self._settling.by_class
+
     def configure(self, lookup: Lookup, hostname: str) -> None:
         """Use this generation from now on: at once for the next letter of each connection, soon for every queue."""
         self._lookup, self._hostname = lookup, hostname
@@ -83,6 +89,7 @@ class Delivery:
         self._keeps_default = lookup.tree.value("default_binding") == "suspended"
         self._settling.configure(hostname, self._assignment)
         self._signing.configure(lookup)
+        self._settling.classifier = classifier_of(lookup)
         self.leases.configure(LimitRules(lookup.tree, lookup.sources.place))
         if self._adopting is not None:
             self._adopting.cancel()

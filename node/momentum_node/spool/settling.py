@@ -5,6 +5,7 @@ may go out twice; it cannot be lost, because it stays in the spool until its end
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -15,10 +16,12 @@ from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.trace import date_text
 from momentum_node.spool.assignment import Assignment
 from momentum_node.spool.bounce import Failure, build, headers_of
+from momentum_node.spool.classification import Classifier
 from momentum_node.spool.message import Envelope, Message, Outcome, Recipient, Result, Stored, Transaction
 from momentum_node.spool.schedule import GiveUp, Retry, Schedule, after_failure
 from momentum_node.spool.store import Store
 
+MAX_RETURNED_BYTES: Final = 131_072  # larger messages come back as their headers only
 SPOOL_REST_S: Final = 60.0
 """A message that the disk does not give, or whose end it does not take, waits this long."""
 
@@ -34,6 +37,8 @@ class Settling:
     ) -> None:
         self.delivered = 0
         self.failed = 0
+        self.classifier = Classifier()
+        self.by_class: Counter[int] = Counter()  # refusals, final or not
         self._stores = stores
         self._schedule = schedule
         self._hostname = ""
@@ -58,7 +63,11 @@ class Settling:
             if isinstance(verdict, GiveUp):
                 self._fail(message, verdict.reply, options, remote)
             else:
+                self._count(message, answer, is_final=False)
                 self._retry(message, verdict)
+
+    def _count(self, message: Message, why: Reply, *, is_final: bool) -> None:
+        self.by_class[self.classifier.classify(why, message.domain, is_final=is_final)] += 1
 
     def rest(self, message: Message) -> None:
         """Look at it again later, without counting a try."""
@@ -72,22 +81,29 @@ class Settling:
 
     def _fail(self, message: Message, why: Reply, options: OutboundOptions, remote: str | None) -> None:
         self.failed += 1
+        self._count(message, why, is_final=True)
         if not (message.envelope.sender and options.generate_bounces):
             outcome = Outcome(message.id, Result.FAILED, message.retries)
             self._stores[message.home].record(message, outcome)
             return
-        task = asyncio.get_running_loop().create_task(self._bounce(message, why, remote))
+        task = asyncio.get_running_loop().create_task(self._bounce(message, why, remote, options))
         self._bounces.add(task)
         task.add_done_callback(self._bounces.discard)
 
-    async def _bounce(self, message: Message, why: Reply, remote: str | None) -> None:
+    async def _bounce(self, message: Message, why: Reply, remote: str | None, options: OutboundOptions) -> None:
         """The bounce and the end of the message that it reports become durable together, or not at all."""
         store = self._stores[message.home]
         try:
-            original = headers_of(await store.read(message))
+            content = await store.read(message)
         except (OSError, SpoolError):
-            original = b""
-        transaction = self._dsn(store, Failure(message, why, original, self._hostname, remote))
+            content = b""
+        returns = options.bounces_inline_original
+        if returns == "all" and len(content) > MAX_RETURNED_BYTES:
+            returns = "headers"
+        original = content if returns == "all" else headers_of(content)
+        transaction = self._dsn(
+            store, Failure(message, why, original, self._hostname, remote, returns, options.mailer_daemon)
+        )
 
         def kept(stored: Stored | None) -> None:
             if stored is None:
