@@ -8,12 +8,15 @@ changed since it was read is not touched.
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from momentum_node.config.writeback import FileChange
+from momentum_node.config.transactions import Generation
+from momentum_node.config.words.answer import Answer
+from momentum_node.config.writeback import FileChange, WriteFiles
 from momentum_node.errors import ConfigurationError
 from momentum_node.spool.disk import Disk, RealDisk
 
@@ -145,3 +148,17 @@ def _temporary(target: str) -> str:
     """Beside the file, and hidden: `include` of a folder skips names that begin with a dot."""
     folder, _, name = target.rpartition("/")
     return f"{folder}/.{name}{_SUFFIX}"
+
+
+def perform(answer: Answer, install: Callable[[Generation], None], disk: ConfigurationDisk | None = None) -> Answer:
+    """Do what an answer of the console asks for, in its order, and give the answer that is true afterwards: when a file
+    cannot be written, nothing after it is done, and the answer says why."""
+    for effect in answer.effects:
+        if isinstance(effect, WriteFiles):
+            try:
+                write(effect.files, disk)
+            except NotWritten as fault:
+                return replace(answer, text=f"error: {fault}", status=1, effects=(), data={"error": str(fault)})
+        else:
+            install(effect.generation)
+    return answer

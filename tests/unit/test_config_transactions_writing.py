@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from momentum_node.config.transactions import Generation, Origin, Session, first
+from momentum_node.config.words.console import run
 from momentum_node.config.writeback import FileChange
-from momentum_node.config_writer import NotWritten, RealConfigurationDisk, write
+from momentum_node.config_command import DiskFiles
+from momentum_node.config_writer import NotWritten, RealConfigurationDisk, perform, write
 from momentum_node.spool.disk import RealFile
 from tests.support.disk import PowerCut, SimulatedDisk
 
@@ -209,3 +212,43 @@ def test_a_left_over_of_a_killed_writer_is_no_obstacle_and_is_never_included(tmp
     write([FileChange(str(target), OLD, NEW)])
 
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.conf"]
+
+
+def disk_with(text: str, folder: Path) -> tuple[Path, Generation]:
+    main = folder / "main.conf"
+    main.write_text(text)
+    return main, first(str(main), Origin(DiskFiles()), 0.0)
+
+
+def test_a_writeback_that_fails_is_no_answer_of_success(tmp_path: Path) -> None:
+    main, generation = disk_with("Retry_Interval = 5\n", tmp_path)
+    running = [generation]
+    changed = run(["config", "set", "Retry_Interval", "6"], Session(), generation, 1.0)
+    assert perform(changed, running.append).text == "Retry_Interval = 6"
+
+    asked = run(["config", "writeback"], Session(), running[-1], 2.0)
+    failed = perform(asked, running.append, ReadOnlyMount())
+
+    assert failed.status == 1
+    assert failed.text.startswith(f"error: '{main}' is not written: the file system is read-only")
+    assert not running[-1].is_saved, "it can be tried again"
+
+    again = run(["config", "writeback"], Session(), running[-1], 3.0)
+    assert perform(again, running.append).text == f"{main} written"
+    assert main.read_text() == "Retry_Interval = 6\n"
+    assert running[-1].is_saved
+
+
+def test_an_interrupted_writeback_is_finished_by_the_next(tmp_path: Path) -> None:
+    sub = tmp_path / "sub.conf"
+    sub.write_text("Hostname = a.test\n")
+    main, generation = disk_with('include "sub.conf"\nRetry_Interval = 5\n', tmp_path)
+    running = [generation]
+    for words in (["Retry_Interval", "6"], ["Hostname", "b.test"]):
+        perform(run(["config", "set", *words], Session(), running[-1], 1.0), running.append)
+    main.write_text(running[-1].texts.text(str(main)))  # as a writeback that was killed after the first file
+
+    done = perform(run(["config", "writeback"], Session(), running[-1], 2.0), running.append)
+
+    assert done.status == 0
+    assert sub.read_text() == 'Hostname = "b.test"\n'
