@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from momentum_node.command_line import CommandLine
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (0 = done, 1 = failed, 2 = not understood)."""
@@ -18,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="momentum-node", description="A node of a Momentum cluster.")
+    parser: argparse.ArgumentParser = CommandLine(prog="momentum-node", description="A node of a Momentum cluster.")
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 

@@ -138,3 +138,14 @@ def test_a_file_with_errors_is_not_changed(tmp_path: Path) -> None:
 
     assert answer.returncode == 1
     assert "main.conf:1:1: error: 'Retry_Intervall'" in answer.stderr
+
+
+def test_a_mistyped_command_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, meant in ((["config", "shwo"], "show"), (["confg"], "config"), (["config", "evla"], "eval")):
+        with pytest.raises(SystemExit) as ended:
+            momentum_node(words)
+        assert ended.value.code == 2
+        assert f"'{words[-1]}' is not known here; did you mean `{meant}`?" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        momentum_node(["config", "frobnicate"])
+    assert "choose from" in capsys.readouterr().err
