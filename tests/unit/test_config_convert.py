@@ -105,6 +105,8 @@ def test_includes_stay_and_are_not_read() -> None:
         ("Control_Listener_Timeout = 5", "Control_Listener {\n  Timeout = 5\n}\n"),
         ("async_io_concurrency = 5", "# obsolete and ignored:\n# async_io_concurrency = 5\n"),
         ("Logger a/b ec_logger passive { }", 'ec_logger "ec_logger" {\n  Enabled = false\n}\n'),
+        ("Validate validate/dkim_sign dkim_sign { a = 3 }", "dkim_sign { a = 3 }\n"),
+        ('IO_System io/compress_spool "c1" { a = 3 }', 'compress_spool "c1" { a = 3 }\n'),
         ("Module a/b spf_v1 <name=x> { y = ( z ) }", 'spf_v1 "x" { y = ( z ) }\n'),
         (
             "ESMTP_Listener = ( *:25 )\nESMTP_Listener = ( *:26 )",

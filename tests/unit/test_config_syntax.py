@@ -142,3 +142,7 @@ def test_a_module_that_is_not_shipped_is_skipped_with_a_warning() -> None:
 
     assert [message.code for message in loaded(text).warnings] == ["W06", "W06", "W06"]
     assert [message.code for message in refused(text, strict=True).messages] == ["W06", "W06", "W06"]
+
+
+def test_a_stanza_is_no_module() -> None:
+    assert [where(message) for message in refused("Logger a/b security { }").messages] == ["1:12 S001"]

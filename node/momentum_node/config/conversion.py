@@ -11,7 +11,7 @@ from momentum_node.config import lowering_listener, printer, schema
 from momentum_node.config.files import FileReader, Files
 from momentum_node.config.layout import Layout
 from momentum_node.config.lexer import SyntaxFault
-from momentum_node.config.lowering import Lowering, is_group, module_name
+from momentum_node.config.lowering import Lowering, foreign_name, is_group, module_name
 from momentum_node.config.merge import Builder, elements
 from momentum_node.config.messages import ConfigurationInvalid
 from momentum_node.config.page import Page
@@ -257,7 +257,10 @@ class _Conversion:
         opening, end = self._layout.block(loader)
         named = next((item.value.text for item in loader.attributes if item.name.text.lower() == "name"), None)
         off = loader.modifier is not None and loader.modifier.text.lower() != "enabled"
-        head = loader.symbol.text if named is None else f"{loader.symbol.text} {printer.quoted(named)}"
+        module = foreign_name(loader) or loader.symbol.text
+        if named is None and module != loader.symbol.text:
+            named = loader.symbol.text
+        head = module if named is None else f"{module} {printer.quoted(named)}"
         switch = f"\n{indent}{_STEP}Enabled = false" if off else ""
         self._page.put(f"{indent}{head} {{{switch}{self._layout.text(opening + 1, end)}}}")
         self._page.skip_comments(end)

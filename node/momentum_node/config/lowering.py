@@ -107,8 +107,7 @@ class Lowering:
         symbol = name.text
         kind = schema.SCOPES.get(symbol.lower())
         if kind is None or not kind.is_module:
-            path = loader.path.text.lower().rpartition("/")[2]  # `IO_System io/compress_spool "compress_spool1"`
-            if kind is None and not notshipped.is_known(symbol.lower()) and not notshipped.is_known(path):
+            if foreign_name(loader) is None:
                 self._unknown_module(loader, symbol)
             else:
                 self._builder.skip(name)
@@ -183,6 +182,13 @@ def module_name(loader: Loader) -> Scalar:
     """The symbol of a loader, aliases resolved."""
     symbol = _SYMBOLS.get(loader.symbol.text.lower(), loader.symbol.text)
     return loader.symbol._replace(text=symbol)
+
+
+def foreign_name(loader: Loader) -> str | None:
+    """The module that a loader names and we do not ship. Old files may give it a symbol of their own:
+    `IO_System io/compress_spool "compress_spool1"`."""
+    names = (loader.symbol.text, loader.path.text.rpartition("/")[2])
+    return next((name for name in names if notshipped.is_known(name.lower())), None)
 
 
 def is_group(statement: Statement) -> bool:
