@@ -78,7 +78,9 @@ def _make_machine(machine: Machine) -> None:
     _ip("-n", space, "link", "set", "lo", "up")
     _ip("-n", space, "address", "add", f"{machine.address}/16", "dev", "eth0")
     _ip("-n", space, "link", "set", "eth0", "up")
-    run(in_namespace(machine, ["sysctl", "-q", "-w", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.disable_ipv6=0"]))
+    # Not sysctl(8): a bare machine does not have it.
+    settings = "echo 1 > /proc/sys/net/ipv4/ip_forward && echo 0 > /proc/sys/net/ipv6/conf/all/disable_ipv6"
+    run(in_namespace(machine, ["sh", "-c", settings]))
 
 
 def _add_routes(machine: Machine) -> None:
