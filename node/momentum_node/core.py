@@ -26,7 +26,7 @@ from momentum_node.duravip.link import SupervisorEvent, SupervisorLink, connect_
 from momentum_node.duravip.machine import DuraVip
 from momentum_node.duravip.recorded import RecordedDuraVip
 from momentum_node.duravip.recorder import FlightRecorder
-from momentum_node.duravip.vip import Identity, Policy, definitions
+from momentum_node.duravip.vip import Definition, Identity, Policy, definitions
 from momentum_node.errors import ConfigurationError, DriverError
 from momentum_node.limits.questions import SOCKET, Questions
 from momentum_node.limits.rules import LimitRules
@@ -65,7 +65,7 @@ class Core:
         uids = frozenset({os.getuid()})
         self.workers = Workers(self.node_name, myself.node_id, uids | {settings.MAIL_UID}, self._usability_changed)
         self._set_limits()
-        self.questions = Questions(self.workers.desk, uids)
+        self.questions = Questions(self.workers.desk, self.workers.figures, uids | {settings.SERVICES_UID})
         self.recorder = FlightRecorder(own.flight, self.node_name)
         self.driver = Driver(self._bus, self._machine, self._changed, self.recorder.note)
         self.actuator = Actuator(
@@ -179,10 +179,9 @@ class Core:
         self.workers.reload(self.configuration.digest)  # first: a new socket's options come with it
         await self.plain.apply(self.configuration.listeners)
         self.actuator.configure(self._cluster.if_check_interval_s, self._cluster.duravip_addr_lifetime_s)
-        self.actuator.set_plans(self._plans())
-        for address, plan in self.actuator.plans.items():
-            self.workers.close_ports(address, frozenset(port for port, _ in plan.ports))
-        declared = definitions(self.configuration.vips, self.node_name)
+        plans, ports, declared = await asyncio.to_thread(self._prepared)
+        self.actuator.set_plans(plans)
+        self.workers.close_ports(ports)
         self.driver.tell(lambda machine, now: machine.on_definitions(declared, self._policy(), now))
         await self._set_lifetime()
         self._usability_changed()
@@ -191,18 +190,24 @@ class Core:
         running = self.generations.running
         self.workers.desk.configure(LimitRules(running.tree, running.sources.place))
 
+    def _prepared(self) -> tuple[dict[Address, VipPlan], dict[str, frozenset[int]], tuple[Definition, ...]]:
+        """What `_apply` hands out, for up to 10,000 addresses: in a thread."""
+        plans = self._plans()
+        ports = {str(address): frozenset(port for port, _ in plan.ports) for address, plan in plans.items()}
+        return plans, ports, definitions(self.configuration.vips, self.node_name)
+
     async def _set_lifetime(self) -> None:
         seconds = self._cluster.duravip_addr_lifetime_s
         await self.link.set_lifetime(None if seconds is None else int(seconds))
 
     def _plans(self) -> dict[Address, VipPlan]:
         """How each address is plumbed here: interface, mask, lease, and the ports it listens on."""
-        cluster = self._cluster
+        cluster, ports = self._cluster, _ports(self.configuration)
         return {
             vip.address: VipPlan(
                 interface=vip.topology.interface,
                 prefix_length=vip.topology.prefix_length,
-                ports=tuple(_ports(self.configuration, vip.address)),
+                ports=tuple(ports.get(vip.address, ())),
                 probe=cluster.duravip_probe,
             )
             for vip in self.configuration.vips
@@ -273,13 +278,13 @@ class Core:
         self.board.changed()
 
 
-def _ports(configuration: NodeConfiguration, address: Address) -> list[tuple[int, int]]:
-    """(port, backlog) of every enabled listener on a DuraVIP."""
-    return [
-        (listener.port, listener.backlog)
-        for listener in configuration.listeners
-        if listener.address == address and listener.enabled
-    ]
+def _ports(configuration: NodeConfiguration) -> dict[Address, list[tuple[int, int]]]:
+    """(port, backlog) of every enabled listener, by its address."""
+    found: dict[Address, list[tuple[int, int]]] = {}
+    for listener in configuration.listeners:
+        if listener.address is not None and listener.enabled:
+            found.setdefault(listener.address, []).append((listener.port, listener.backlog))
+    return found
 
 
 def run() -> int:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from momentum_node.clock import monotonic
 from momentum_node.config.model import Address
 from momentum_node.errors import ProtocolError
 from momentum_node.limits.desk import Desk
+from momentum_node.limits.figures import Sums, total
 from momentum_node.log import logger
 from momentum_node.peer import peer_uid
 from momentum_node.status.report import MailReport
@@ -37,6 +38,7 @@ class Worker:
     index: int = -1
     heard: float = 0.0
     state: wire.Heartbeat = field(default_factory=lambda: wire.Heartbeat(False, 0, 0, 0, 0, 0))
+    figures: wire.Figures | None = None
     owes: set[str] = field(default_factory=set)  # addresses it has not released yet
 
     def accepts(self, now: float) -> bool:
@@ -139,11 +141,11 @@ class Workers:
             self._tell_all(wire.Unlisten(address, port))
             opened.sock.close()
 
-    def close_ports(self, address: Address, ports: frozenset[int]) -> None:
-        """Take back what listens on the address at another port than these: a new generation has no listener there."""
-        for opened_address, port in list(self._open):
-            if opened_address == str(address) and port not in ports:
-                self.unlisten(opened_address, port)
+    def close_ports(self, wanted: Mapping[str, frozenset[int]]) -> None:
+        """Take back what listens on one of these addresses at another port than its own: it has no listener there."""
+        for address, port in list(self._open):
+            if port not in wanted.get(address, (port,)):
+                self.unlisten(address, port)
 
     def reload(self, digest: str) -> None:
         """A new generation was accepted: read it."""
@@ -155,6 +157,11 @@ class Workers:
         """Some worker takes mail now."""
         now = monotonic()
         return any(worker.accepts(now) for worker in self._workers)
+
+    def figures(self) -> Sums:
+        """What changes all the time, summed over the connected workers."""
+        known = [worker.figures for worker in self._workers if worker.figures is not None]
+        return total(known, self.desk.authority.denials)
 
     def report(self) -> MailReport:
         """Sums over the connected workers."""
@@ -211,6 +218,8 @@ class Workers:
                 self._introduce(worker)
             case wire.Heartbeat():
                 worker.state = frame
+            case wire.Figures():
+                worker.figures = frame
             case wire.Released(address=address):
                 worker.owes.discard(address)
                 self._released.set()

@@ -70,7 +70,7 @@ class MailNode:
         code = f"import sys; from momentum_node.mail import run_mail; sys.exit(run_mail({self._count}))"
         self.manager = subprocess.Popen([sys.executable, "-c", code], env=self.environment)
         try:
-            await self.until(lambda: self.core.report()["workers"] == self._count and self.core.are_accepting())
+            await self.until(lambda: self.core.report()["workers"] == self._count and self.core.are_accepting(), 60.0)
         except TimeoutError:
             await self.stop()
             raise
@@ -125,7 +125,7 @@ class MailNode:
             self.manager = None
         self._listening.close()
 
-    async def until(self, condition: Callable[[], object], limit_s: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], object], limit_s: float = 40.0) -> None:
         """Wait until `condition()` holds. Raises `TimeoutError`."""
         async with asyncio.timeout(limit_s):
             while not condition():

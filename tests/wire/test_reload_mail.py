@@ -192,6 +192,20 @@ async def test_a_failure_is_judged_by_the_options_of_now(mail: Reloading) -> Non
     await mail.node.until(lambda: '"retries": 1' in mail.node.listed())
 
 
+async def test_a_throttle_that_still_stands_goes_on_counting(mail: Reloading) -> None:
+    throttle = 'Domain "y.test" {{ Outbound_Throttle_Messages = "3/600" Max_Outbound_Connections = {} }}'
+    await mail.use(more=throttle.format(2))
+    for number in range(3):
+        await mail.node.submit(f"number {number}")
+    await mail.node.until(lambda: len(mail.hop.content) == 3)
+    await mail.use(more=throttle.format(3))
+    await mail.node.submit("the fourth")
+    await asyncio.sleep(2)
+    assert len(mail.hop.content) == 3
+    await mail.use()
+    await mail.node.until(lambda: len(mail.hop.content) == 4)
+
+
 # -- bindings
 
 

@@ -119,3 +119,16 @@ async def test_a_stranger_is_turned_away_by_uid(tmp_path: Path) -> None:
         await asyncio.sleep(0.05)
         assert stranger.recv(10) == b""
     workers.close()
+
+
+async def test_a_new_generation_takes_back_the_ports_it_has_no_listener_for(door: tuple[Workers, Path]) -> None:
+    workers, _ = door
+    for port in (25, 587):
+        await workers.start(VIP, [(port, socket.create_server(("127.0.0.1", 0)))])
+    workers.open(wire.Listen("", 2525, duravip=False), socket.create_server(("127.0.0.1", 0)))
+    workers.close_ports({str(VIP): frozenset({25})})
+    assert [workers.has(address, port) for address, port in ((str(VIP), 25), (str(VIP), 587), ("", 2525))] == [
+        True,
+        False,
+        True,
+    ]
