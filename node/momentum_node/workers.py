@@ -156,6 +156,19 @@ class Workers:
         now = monotonic()
         return any(worker.accepts(now) for worker in self._workers)
 
+    def report(self) -> MailReport:
+        """Sums over the connected workers."""
+        states = [worker.state for worker in self._workers]
+        return MailReport(
+            workers=len(states),
+            accepting=self.are_accepting(),
+            sessions=sum(state.sessions for state in states),
+            queued=sum(state.queued for state in states),
+            received=sum(state.received for state in states),
+            delivered=sum(state.delivered for state in states),
+            failed=sum(state.failed for state in states),
+        )
+
     # -- the wire --------------------------------------------------------------------------------
 
     def _accept(self) -> None:
