@@ -26,11 +26,14 @@ from hashlib import sha256
 from sys import byteorder
 from typing import Final
 
+import msgpack
+
 from momentum_node.config.indexing import NOTHING, groups_of, index_of
 from momentum_node.config.loading import Loaded, Places
 from momentum_node.config.model import NodeConfiguration
 from momentum_node.config.packing import pack, shape, written
 from momentum_node.config.source import Source, Sources
+from momentum_node.config.syntax import Scalar
 from momentum_node.config.tree import Scope
 from momentum_node.errors import ConfigurationError
 
@@ -77,16 +80,28 @@ class _Writer:
     def __init__(self) -> None:
         self._parts: list[bytes] = []
         self._position = HEADER.size
+        self._packer = msgpack.Packer()  # one for all scopes: making it takes longer than packing one
 
     def entry(self, key: bytes, value: bytes) -> int:
         return self._add(_PACK_ENTRY(len(key), len(value)) + key + value)
 
     def scope(self, key: bytes, scope: Scope) -> int:
-        """Children first, so that their positions are known."""
-        children = [(name, self.scope(name, child)) for name, child in _named(scope)] if scope.children else None
-        value = pack(_scope(scope))
-        table = _positions(children) if children else _NO_CHILDREN
+        """A scope with everything in it."""
+        value, table = self._packer.pack(_scope(scope)), self._children(scope)
         return self._add(_PACK_ENTRY(len(key), len(value)) + key + value + table)
+
+    def _children(self, scope: Scope) -> bytes:
+        """The table of a scope's children. They are written side by side, after everything inside them: whoever
+        looks for one of them reads few pages."""
+        if not scope.children:
+            return _NO_CHILDREN
+        found = [
+            (child_key(*name), self._packer.pack(_scope(child)), self._children(child))
+            for name, child in scope.children.items()
+        ]
+        return _positions(
+            [(key, self._add(_PACK_ENTRY(len(key), len(value)) + key + value + table)) for key, value, table in found]
+        )
 
     def table(self, items: Mapping[str, object]) -> int:
         """A table of plain values and objects of the model, by name."""
@@ -114,10 +129,6 @@ class _Writer:
         return position
 
 
-def _named(scope: Scope) -> Iterable[tuple[bytes, Scope]]:
-    return ((child_key(*name), child) for name, child in scope.children.items())
-
-
 def _positions(entries: list[tuple[bytes, int]]) -> bytes:
     declared = array("I", [position for _, position in entries])
     ordered = array("I", [position for _, position in sorted(entries)])
@@ -132,7 +143,10 @@ def _little(numbers: "array[int]") -> bytes:
 
 def _scope(scope: Scope) -> list[object]:
     """A scope without its children; what is seldom there comes last and is left out at the end."""
-    settings = [(setting.name, written(setting.value), setting.at) for setting in scope.settings.values()]
+    settings = [
+        (setting.name, value.text if type(value := setting.value) is Scalar else written(value), setting.at)
+        for setting in scope.settings.values()
+    ]
     packed: list[object] = [scope.name, scope.instance, scope.at, scope.instance_at, settings]
     index = index_of(scope) if scope.children else NOTHING
     if index is not NOTHING or scope.acl:
