@@ -85,10 +85,11 @@ class Peer:
         return found
 
     def end(self, name: str, number: int) -> None:
-        """Send a signal: SIGTERM to the parent only, SIGKILL to all."""
-        pids = self.processes(name)
-        for pid in pids if number == signal.SIGKILL else pids[:1]:
-            os.kill(pid, number)
+        """Send a signal: SIGTERM to the parent only; SIGKILL to all, children first: they tidy up after a parent."""
+        pids = sorted(self.processes(name))
+        for pid in reversed(pids) if number == signal.SIGKILL else pids[:1]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def holders(self) -> list[str]:
         """The hosts whose NIC has the address."""

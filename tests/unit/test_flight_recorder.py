@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import tomllib
 from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
@@ -23,6 +24,7 @@ from momentum_node.duravip.vip import Definition, Identity, Policy
 ME = Member(1, 10)
 ALONE = ViewChanged((ME,), frozenset({ME}), frozenset(), frozenset({1}))
 VIP = ip_address("198.18.0.41")
+ROOT = Path(__file__).parents[2]
 
 
 def machine_on(tap: FlightRecorder) -> RecordedDuraVip:
@@ -186,6 +188,15 @@ def test_a_recording_cannot_make_anything_but_plain_values() -> None:
     assert list(flight.entries(flight.MAGIC + flight.Packer().chunk(stream))) == []
     with pytest.raises(FlightError, match=r"system has no place"):
         flight.restore(Snapshot(stream[4:], is_new=True))
+
+
+def test_what_may_come_out_of_a_file_is_defined_by_modules_without_io() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    pure = {name.rpartition(".")[2] for name in contracts[0]["source_modules"] if ".duravip." in name}
+    modules = {path.stem for path in (ROOT / "node/momentum_node/duravip").glob("*.py")} - {"__init__"}
+    assert modules - flight.DRIVERS <= pure, "name it in pyproject.toml as pure, or in DRIVERS"
+    with pytest.raises(FlightError, match=r"flight\.io has no place"):
+        flight.restore(Snapshot(b"cmomentum_node.duravip.flight\nio\n.", is_new=True))
 
 
 def test_what_is_no_recording_is_said_to_be_none() -> None:

@@ -6,8 +6,8 @@
     record     length u32 | pickle of an entry
 
 A segment begins with `Opened` and, when there is a machine, a `Snapshot`: it can be replayed without those before it.
-What is damaged ends its segment; the next one begins anew. Pickle is read with an allow-list: only the plain classes of
-the machine, whose construction does nothing, can come out of a file.
+What is damaged ends its segment; the next one begins anew. Pickle is read with an allow-list: only what the modules
+that do no I/O define can come out of a file, so a changed file can make wrong values and nothing else.
 """
 
 import io
@@ -31,18 +31,11 @@ _PLAIN: Final = {
     "collections": {"deque", "Counter", "OrderedDict", "defaultdict"},
     "ipaddress": {"IPv4Address", "IPv6Address"},
 }
-_DRIVERS: Final = {
-    "actuator",
-    "announcing",
-    "driver",
-    "executor",
-    "journal",
-    "leases",
-    "link",
-    "listeners",
-    "neighbour",
+DRIVERS: Final = {
+    *("actuator", "announcing", "arp", "driver", "ether", "executor", "journal", "leases", "link", "listeners"),
+    *("neighbour", "plumbing", "probing", "recorder", "records", "rtnetlink", "sockdiag"),
 }
-_DRIVERS_OF_KERNEL: Final = {"plumbing", "probing", "recorder", "rtnetlink", "sockdiag"}
+"""The modules of this package that act; nothing of theirs is in a machine, or comes out of a file."""
 
 
 class FlightError(MomentumError):
@@ -178,11 +171,13 @@ def _entry(record: bytes) -> Entry:
 
 
 class _Careful(pickle.Unpickler):
-    """Resolves the names of plain classes only (Python library reference, pickle, "Restricting Globals")."""
+    """Resolves few names only (Python library reference, pickle, "Restricting Globals")."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if name in _PLAIN.get(module, ()) or (_is_core(module) and isinstance(super().find_class(module, name), type)):
+        if name in _PLAIN.get(module, ()):
             return super().find_class(module, name)
+        if _is_core(module) and getattr(found := super().find_class(module, name), "__module__", "") == module:
+            return found  # defined there, not merely imported there
         raise FlightError(f"{module}.{name} has no place in a recording")
 
 
@@ -190,7 +185,7 @@ def _is_core(module: str) -> bool:
     if module == "momentum_node.bus.contract":
         return True
     package, _, leaf = module.rpartition(".")
-    return package == "momentum_node.duravip" and leaf not in _DRIVERS | _DRIVERS_OF_KERNEL
+    return package == "momentum_node.duravip" and leaf not in DRIVERS
 
 
 def _load(data: bytes) -> object:
