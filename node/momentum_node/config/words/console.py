@@ -10,7 +10,7 @@ from momentum_node.config.placement import Unwritable
 from momentum_node.config.transactions import Generation, Session, TransactionFault
 from momentum_node.config.words import changing, filing, reading
 from momentum_node.config.words.answer import FORMATS, Answer, Question, refusal
-from momentum_node.config.words.line import split
+from momentum_node.config.words.line import check, split
 
 Command = Callable[[Question, Sequence[str]], Answer]
 
@@ -56,6 +56,7 @@ def run_line(text: str, session: Session, generation: Generation, now: float) ->
 
 def _answer(question: Question, words: list[str]) -> Answer:
     try:
+        check(words)
         return _command(words)(question, words[2:])
     except ConfigurationInvalid as invalid:
         return refusal(question, invalid.text)

@@ -19,9 +19,17 @@ _REGEX_NAME = re.compile(r"/(?:\\\S|[^\\\s])*?/(?=\s|\Z)")
 _AFTER = {"domain": _REGEX_NAME, "host": _REGEX_NAME, "listen": re.compile(r"\[[^\s\]]*\]:\S+")}
 
 
+def check(words: Sequence[str]) -> None:
+    """Raises PathFault for what no file of the language could say."""
+    for word in words:
+        if "\0" in word or any("\ud800" <= character <= "\udfff" for character in word):
+            raise PathFault("a NUL or a byte that is not UTF-8 cannot stand in a configuration")
+
+
 def split(line: str) -> list[str]:
     """The words of a line, quotes removed. The expression of `config locate SCOPE REGEX` stands as it is typed.
     Raises PathFault."""
+    check([line])
     start = line.split(None, 3)
     if [word.lower() for word in start[:2]] == ["config", "locate"]:
         return [word.strip() for word in start]
