@@ -2,6 +2,7 @@
 
     {"cluster": "<uid>", "nodes": [{"name": "n1", "id": 1, "address": "198.18.0.1"}], "arbiter": null}
 
+A node may also have `"cordoned": true` (the last choice for addresses) and `"draining": true` (it gives all up).
 Written by the operator (or by hand outside Kubernetes). A quorum counts these ids, the arbiter's included.
 """
 
@@ -14,11 +15,14 @@ from momentum_node.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class ListedNode:
-    """One node: its name in configuration and console, its bus id (1 … 65535), its address on the bus."""
+    """One node: its name in configuration and console, its bus id (1 … 65535), its address on the bus, and what an
+    administrator wants of it."""
 
     name: str
     node_id: int
     address: str
+    cordoned: bool = False
+    draining: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ def parse(text: str, source: str) -> NodeList:
     """Read the JSON form. Raises `ConfigurationError` with `source` and what is wrong."""
     try:
         document: dict[str, Any] = json.loads(text)
-        nodes = tuple(ListedNode(str(n["name"]), int(n["id"]), str(n["address"])) for n in document["nodes"])
+        nodes = tuple(_node(entry) for entry in document["nodes"])
         arbiter = document.get("arbiter")
         listed = NodeList(str(document["cluster"]), nodes, None if arbiter is None else int(arbiter["id"]))
     except (ValueError, TypeError, KeyError) as error:
@@ -53,3 +57,10 @@ def parse(text: str, source: str) -> NodeList:
     if len({node.node_id for node in nodes}) != len(nodes) or len({node.name for node in nodes}) != len(nodes):
         raise ConfigurationError(f"{source}: a node name or a node id stands twice")
     return listed
+
+
+def _node(entry: dict[str, Any]) -> ListedNode:
+    wishes = entry.get("cordoned", False), entry.get("draining", False)
+    if not all(isinstance(wish, bool) for wish in wishes):
+        raise ValueError("cordoned and draining are true or false")
+    return ListedNode(str(entry["name"]), int(entry["id"]), str(entry["address"]), *wishes)

@@ -1,14 +1,17 @@
 """One node of the simulation: a core that does what the driver does, and a NIC that takes its time."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from momentum_node.bus.contract import BusEvent, Delivered, Lost, Member, ViewChanged
 from momentum_node.config.model import Address
+from momentum_node.duravip.fragments import Assembler
 from momentum_node.duravip.machine import DuraVip
+from momentum_node.duravip.messages import decode
+from momentum_node.duravip.table import Table
 from momentum_node.duravip.vip import Announce, Effect, Identity, Isolate, Multicast, Plumb, Unplumb
 from tests.support.network import Endpoint
 
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
     from tests.support.simulation import World
 
 GROUP = "ec_cluster"
+
+remembered = lru_cache(maxsize=256)(decode)
+"""All members of a simulated group read the same bytes: once is enough."""
 
 
 class Broken(AssertionError):
@@ -27,7 +33,7 @@ class Meeting:
     """Since when two members are together, as one of them sees it."""
 
     began: float
-    stream: bytes | None = None  # of the gather that both completed; None until then
+    stream: int | None = None  # of the gather that both completed; None until then
 
 
 @dataclass
@@ -57,16 +63,30 @@ class Process:
         self.machine: DuraVip | None = None
         self.members: set[Member] = set()
         self.meetings: dict[Member, Meeting] = {}
-        self.stream = b""
+        self.stream = 0
         self.has_run = False
+        self.seen: tuple[Table | None, int, object] = (None, 0, None)  # the table last looked at
         self.definitions = world.draw_definitions(node_id)
+        self.frozen_until = 0.0
+        self.steps_to_live = -2  # not doomed
+        self._skew = world.random.choice([0.0, 1e6])  # no two clocks agree
         self._timer: float | None = None
         self.join()
+
+    @property
+    def now(self) -> float:
+        """By its own clock."""
+        return self.world.network.now + self._skew
+
+    def jump(self, seconds: float) -> None:
+        self._skew += seconds
+        self._timer = None
+        self._rearm()
 
     def join(self) -> None:
         """A new membership with an empty machine."""
         self.machine = None
-        self.members, self.meetings, self.stream, self.has_run = set(), {}, b"", False
+        self.members, self.meetings, self.stream, self.has_run = set(), {}, 0, False
         self.endpoint: Endpoint = self.world.network.attach(self.node_id, self.pid)
         self.local = self.endpoint.local
         endpoint = self.endpoint
@@ -77,20 +97,23 @@ class Process:
     def on_event(self, endpoint: Endpoint, event: BusEvent) -> None:
         if not self.is_up or endpoint is not self.endpoint:
             return
-        now = self.world.network.now
+        now = self.now
         if isinstance(event, Lost):
             self.isolate()
             return
         if self.machine is None:
             identity = Identity(self.name, f"198.18.0.{self.node_id}", self.world.random.getrandbits(64))
             self.machine = self.world.machine_class(identity, self.local, self.definitions, self.world.policy)
+            self.machine._assembler = Assembler(remembered)
         was_gathering = self.is_gathering
         if isinstance(event, ViewChanged):
-            self._note_view(event, now)
+            self._note_view(event, self.world.network.now)
             self.machine.on_view(event, now)
         elif isinstance(event, Delivered):
-            self.stream = digest(self.stream, bytes([event.sender.node_id]), event.data)
+            self.stream = hash((self.stream, event.sender.node_id, event.data))
             self.machine.on_message(event.sender, event.data, now)
+        for member in self.machine._vigil.suspected:
+            self.meetings.pop(member, None)  # it counts as left
         if not self.is_gathering and (was_gathering or not self.has_run):
             self._note_completed()
         self.settle()
@@ -107,8 +130,7 @@ class Process:
         self.meetings = {m: meeting for m, meeting in self.meetings.items() if m in members}
         self.meetings.update({m: Meeting(now) for m in new})
         self.members = members
-        mark = repr((view.members, sorted(view.reachable))).encode()
-        self.stream = digest(b"" if new else self.stream, mark)
+        self.stream = hash((0 if new else self.stream, view.members, view.reachable))
 
     def _note_completed(self) -> None:
         self.has_run = True
@@ -118,11 +140,20 @@ class Process:
     def settle(self) -> None:
         while self.machine is not None and (effects := self.machine.effects()):
             for effect in effects:
+                if self._is_killed():
+                    return
                 self._perform(effect)
         self._rearm()
 
+    def _is_killed(self) -> bool:
+        """Before this step, as drawn."""
+        self.steps_to_live -= 1
+        if self.steps_to_live == -1:
+            self.world.killed_at_step(self)
+        return not self.is_up
+
     def _perform(self, effect: Effect) -> None:
-        self.world.tell(f"{self.name}: {show(effect)}")
+        self.world.tell(lambda: f"{self.name}: {show(effect)}")
         match effect:
             case Multicast(data):
                 self.endpoint.send(data)
@@ -146,7 +177,7 @@ class Process:
         is_untouched = vip not in self.nic.wire and not self.nic.calls[vip]
         if is_untouched and self.world.random.random() < self.world.failure_rate:
             self.nic.failed.add(vip)
-            self.machine.on_plumb_failed(vip, "in use", self.world.network.now)
+            self.machine.on_plumb_failed(vip, "in use", self.now)
             self._later((0.1, 2.0), self._clear, vip, generation)
             self.settle()
             return
@@ -160,7 +191,7 @@ class Process:
         self.world.tell(f"{self.name} has {vip} on the wire")
         self.world.check_wire(self, vip)
         if self.nic.generation[vip] == generation and self.machine is not None:
-            self.machine.on_plumbed(vip, self.world.network.now)
+            self.machine.on_plumbed(vip, self.now)
             self.settle()
 
     def _removed(self, vip: Address, generation: int) -> None:
@@ -175,13 +206,13 @@ class Process:
             return
         self.nic.wire.pop(vip, None)
         self.world.tell(f"{self.name} has removed {vip}")
-        self.machine.on_unplumbed(vip, self.world.network.now)
+        self.machine.on_unplumbed(vip, self.now)
         self.settle()
 
     def _clear(self, vip: Address, _: int) -> None:
         if vip in self.nic.failed and self.machine is not None:
             self.nic.failed.discard(vip)
-            self.machine.on_plumb_clear(vip, self.world.network.now)
+            self.machine.on_plumb_clear(vip, self.now)
             self.settle()
 
     def _later(self, delay: tuple[float, float], action: Callable[..., None], *arguments: object) -> None:
@@ -201,12 +232,17 @@ class Process:
         machine = self.machine
 
         def fire() -> None:
+            if self.world.network.now < self.frozen_until:
+                self.world.network.call_at(self.frozen_until, fire)
+                return
+            if self._timer != due:
+                return
             self._timer = None
             if self.is_up and self.machine is machine and machine is not None:
-                machine.on_timer(self.world.network.now)
+                machine.on_timer(self.now)
                 self.settle()
 
-        self.world.network.call_at(due, fire)
+        self.world.network.call_at(due - self._skew, fire)
 
     # -- what happens to it ----------------------------------------------------------------------
 
@@ -224,12 +260,8 @@ class Process:
 
     def with_machine(self, what: Callable[[DuraVip, float], None]) -> None:
         if self.is_up and self.machine is not None:
-            what(self.machine, self.world.network.now)
+            what(self.machine, self.now)
             self.settle()
-
-
-def digest(*parts: bytes) -> bytes:
-    return hashlib.blake2b(b"\0".join(parts), digest_size=16).digest()
 
 
 def show(effect: Effect) -> str:

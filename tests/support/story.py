@@ -30,6 +30,7 @@ from momentum_node.duravip.vip import (
     Policy,
     Unplumb,
 )
+from tests.support import simulation
 from tests.support.declared import declared
 
 
@@ -359,6 +360,11 @@ class Story:
         machine = self.cluster.nodes[self.cluster.up()[0]].machine
         assert machine is not None
         self.cluster.lines += [f"  {alarm}" for alarm in machine.alarms()]
+
+    def do_simulate(self, seed: str) -> None:
+        """One run of the simulation: what a failing one prints is such a story."""
+        failure = simulation.run(int(seed))
+        self.cluster.lines.append(f"  {failure.problem if failure else 'held'}")
 
     def do_whatif(self, *gone: str) -> None:
         """Where everything would be if these died now."""

@@ -23,6 +23,8 @@ class Service:
     duravip: bool
     preference: str | None
     follow: str | None
+    candidates: str | None = None
+    apart: str | None = None
 
     @property
     def label(self) -> str:
@@ -85,7 +87,14 @@ def _service(kind: str, name: str, scope: Scope, address: object) -> Service:
         scope.value("enable_duravip") is True,
         str(preference) if preference else None,
         str(follow) if follow else None,
+        _words(scope, "duravip_candidates"),
+        _words(scope, "duravip_apart"),
     )
+
+
+def _words(scope: Scope, option: str) -> str | None:
+    value = scope.value(option)
+    return str(value) if value else None
 
 
 def upgrade(found: Iterable[Service], report: Report) -> None:
@@ -103,23 +112,49 @@ def upgrade(found: Iterable[Service], report: Report) -> None:
 
 
 def vips(found: Iterable[Service], topologies: tuple[TopologyEntry, ...]) -> tuple[Vip, ...]:
-    """The DuraVIPs, sorted by address, IPv4 first."""
+    """The DuraVIPs and the addresses that follow one, sorted by address, IPv4 first."""
+    everything = list(found)
     users: dict[Address, list[Service]] = {}
-    for service in found:
+    for service in everything:
         if service.duravip and service.address is not None:
             users.setdefault(service.address, []).append(service)
+    heads = _heads(everything, frozenset(users))
+    for service in everything:
+        if service.follow is not None and service.address in heads:
+            users.setdefault(service.address, []).append(service)
     ordered = sorted(users, key=lambda address: (address.version, int(address)))
-    return tuple(_vip(address, users[address], topologies) for address in ordered)
+    return tuple(_vip(address, users[address], topologies, heads.get(address)) for address in ordered)
 
 
-def _vip(address: Address, users: list[Service], topologies: tuple[TopologyEntry, ...]) -> Vip:
+def _heads(found: Iterable[Service], movable: frozenset[Address]) -> dict[Address, Address]:
+    """Which address each one follows that is no DuraVIP by itself."""
+    leaders = leaders_of(found)
+    heads: dict[Address, Address] = {}
+    for service in found:
+        head = leaders[service.follow].address if service.follow in leaders else None
+        if head in movable and service.address is not None and service.address not in movable:
+            heads.setdefault(service.address, head)
+    return heads
+
+
+def _vip(address: Address, users: list[Service], topologies: tuple[TopologyEntry, ...], head: Address | None) -> Vip:
     return Vip(
         address,
         frozenset(service.kind for service in users),
         tuple(sorted(service.name for service in users if service.kind == "multivip")),
-        next((service.preference for service in users if service.preference), None),
+        None if head else next((service.preference for service in users if service.preference), None),
         topology_of(address, topologies),
+        follow=head,
+        apart=next((service.apart for service in users if service.apart), None),
+        candidates=next((service.candidates for service in users if service.candidates), None),
     )
+
+
+def leaders_of(found: Iterable[Service]) -> dict[str, Service]:
+    """Bindings by name, and by address where no name is the same: what a listener can follow."""
+    bindings = [service for service in found if service.kind == "multivip"]
+    by_address = {str(binding.address): binding for binding in reversed(bindings) if binding.address}
+    return {**by_address, **{binding.name: binding for binding in bindings}}
 
 
 def topology_of(address: Address, topologies: tuple[TopologyEntry, ...]) -> TopologyEntry | None:

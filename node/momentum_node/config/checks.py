@@ -1,7 +1,7 @@
 """Cross checks after merging (configuration §11, cluster §2.2): what no single value can be blamed for."""
 
 from momentum_node.config import schema
-from momentum_node.config.addresses import Service, topology_of
+from momentum_node.config.addresses import Service, leaders_of, topology_of
 from momentum_node.config.model import Address, TopologyEntry
 from momentum_node.config.source import Report
 from momentum_node.config.tree import Scope
@@ -11,7 +11,7 @@ NEEDED_CAPABILITIES = ("cap_net_admin", "cap_net_raw", "cap_net_bind_service")
 
 def check_services(tree: Scope, services: list[Service], report: Report) -> None:
     """X001-X004, X009, X010, X014 on what is written; call before the upgrade."""
-    leaders = _leaders(services)
+    leaders = leaders_of(services)
     movable = {service.address for service in services if service.duravip}
     nodeaddr = _nodeaddr(tree, report)
     for service in services:
@@ -47,13 +47,6 @@ def _no_address(service: Service) -> str:
     if service.name.startswith("/"):
         return f"a DuraVIP needs one specific address, '{service.name}' is a unix socket"
     return f"a DuraVIP needs one specific address, '{service.scope.instance}' listens on all"
-
-
-def _leaders(services: list[Service]) -> dict[str, Service]:
-    """Bindings by name, and by address where no name is the same."""
-    bindings = [service for service in services if service.kind == "multivip"]
-    by_address = {str(binding.address): binding for binding in reversed(bindings) if binding.address}
-    return {**by_address, **{binding.name: binding for binding in bindings}}
 
 
 def _check_follower(

@@ -23,6 +23,9 @@ CLUSTER = {
     "duravip_probe": "duravip_probe",
     "duravip_addr_lifetime": "duravip_addr_lifetime_s",
     "duravip_release_grace": "duravip_release_grace_s",
+    "duravip_balance_set_size": "duravip_balance_set_size",
+    "duravip_self_drop": "duravip_self_drop_s",
+    "view_balance_interval": "view_balance_interval_s",
     "if_check_interval": "if_check_interval_s",
     "if_down_limit": "if_down_limit",
     "heartbeat_start_delay": "heartbeat_start_delay_s",
@@ -70,7 +73,7 @@ _NODE = {
     "dkim_headers",
     "bounce_classifications",
 }
-_DURAVIP = {"enable_duravip", "duravip_preference"}
+_DURAVIP = {"enable_duravip", "duravip_preference", "duravip_candidates", "duravip_apart"}
 _BUILT = {
     "": {*_GLOBAL, *lookup.INBOUND, *lookup.OUTBOUND, lookup.MAX_RETRIES, *_LIMITS, *_NODE, "bind_address"},
     "security": {"user", "group"},

@@ -13,7 +13,9 @@ TCP_Recv_Buffer_Size | int 0.. | 0 | any L | P2 M3 | 0 = the system decides
 TCP_Send_Buffer_Size | int 0.. | 0 | any L | P2 M3 | 0 = the system decides
 File_Mode | perms | 0660 | any L | P1 M3 | mode of a unix socket
 Enable_Duravip | bool | false | L B | P0 M3 | the address belongs to the cluster
-Duravip_Preference | string | - | L B | P1 M3 | node that should own the address when it is present
+Duravip_Preference | string | - | L B | P1 M3 | nodes that should own the address, in order, when present
+Duravip_Candidates | string | - | L B | P1 ours | the only nodes that may own the address; unset = all
+Duravip_Apart | string | - | L B | P1 ours | addresses of one such group should be on different nodes
 Duravip_Follow | string | - | L | P1 M3 | open this address where that binding is owned
 Timeout | seconds | 60 | CL L | P1 M3 | idle control connection; 0 = none
 acl | any | - | L | P0 ours | rule lists of 2.x that no set of Peers can say

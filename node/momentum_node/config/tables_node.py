@@ -139,6 +139,7 @@ subcluster | string | - | C | P2 M3 | deprecated
 duravip_release_grace | seconds | 5 | C | P1 ours | time for open sessions on an address that is given up
 duravip_probe | bool | true | C | P0 ours | ask the wire before plumbing
 duravip_addr_lifetime | seconds | - | C | P0 ours | lease of plumbed addresses in the kernel; 0 = for ever
+duravip_self_drop | seconds | 10 | C | P1 ours | silence of the bus after which all addresses are given up; 0 = never
 duravip_failback_delay | seconds | 60 | C | P1 ours | stability asked of a returning preferred node
 partition_policy | enum both quorum | both | C | P0 ours | who may own addresses in a split network
 cluster_size | int 1.. | - | C | P0 ours | MTA nodes meant to exist

@@ -44,6 +44,7 @@ class Driver:
         self._over: asyncio.Future[str] | None = None
         self._stopping = False
         self._settling = False
+        self._mark: object = None  # of the machine when a change was last told
         self._alarms: tuple[str, ...] = ()
         self.actuator: Actuator | None = None  # set once by the composition root: the two need each other
         self.machine: DuraVip | None = None
@@ -163,7 +164,10 @@ class Driver:
         finally:
             self._settling = False
         self._rearm()
-        self._on_change()
+        mark = self.machine.mark if self.machine is not None else None
+        if mark != self._mark:
+            self._mark = mark
+            self._on_change()
 
     def _perform(self, effect: Effect) -> None:
         assert self._bus is not None  # noqa: S101 - a machine exists only with its bus

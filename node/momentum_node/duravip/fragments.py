@@ -5,6 +5,8 @@ ones, so at a view with joins everybody forgets what is incomplete: a message is
 by none. What was lost so is in the STATE that every member sends in that view.
 """
 
+from collections.abc import Callable
+
 from momentum_node.bus.contract import MAX_MESSAGE_BYTES, Member
 from momentum_node.duravip.catalogue import MessageError
 from momentum_node.duravip.messages import Envelope, Fragment, decode, encode_fragment
@@ -22,14 +24,18 @@ def split(data: bytes, incarnation: int, sequence: int) -> list[bytes]:
 
 
 class Assembler:
-    """Puts messages together. One message of each sender can be under way: pieces of a sender come in order."""
+    """Puts messages together. One message of each sender can be under way: pieces of a sender come in order.
 
-    def __init__(self) -> None:
+    `read` is `decode`; many machines in one process may share one that remembers.
+    """
+
+    def __init__(self, read: Callable[[bytes], Envelope | Fragment] = decode) -> None:
+        self._decode = read
         self._partial: dict[Member, list[Fragment]] = {}
 
     def take(self, sender: Member, data: bytes) -> Envelope | None:
         """The message that `data` is or completes; None for a piece. Raises `MessageError`."""
-        part = decode(data)
+        part = self._decode(data)
         if isinstance(part, Envelope):
             return part
         so_far = self._partial.pop(sender, [])

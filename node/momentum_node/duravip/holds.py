@@ -83,6 +83,8 @@ class Holds:
 
     def news(self, index: Index) -> list[Released | Failed | Cleared]:
         """What the group must be told, once; RELEASED first, each message small enough to travel whole."""
+        if not (self._removed or self._unused or self._failing or self._cleared):
+            return []
         news: list[Released | Failed | Cleared] = [Released(part, ()) for part in _portions(index, self._removed)]
         news += [Released((), part) for part in _portions(index, self._unused)]
         for reason, bits in self._failing.items():

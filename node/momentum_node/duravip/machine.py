@@ -184,6 +184,13 @@ class DuraVip(GroupMember):
             return inquiry.not_placed(self._own.definitions)
         return self._inquiry.placements(self._table, self._reachable, self._own.definitions, self._holds.held)
 
+    @property
+    def mark(self) -> object:
+        """Another one when a report could say something else: most messages are signs of life and change nothing."""
+        table = self._table
+        elections = table.elections if table else 0
+        return table, elections, self.state, self._members, self._reachable, self._holds.held, self._holds.plumbed
+
     def what_if(self, gone: Collection[str]) -> tuple[Placement, ...]:
         """Where each address would go if the nodes of these names died now."""
         if self._table is None:

@@ -56,6 +56,8 @@ class Orders:
         """Plumb what the table grants and nothing is under way for."""
         holds = self._holds
         bits = table.tickets(self._local) & ~(holds.plumbed | holds.releasing | holds.asked | holds.blocked)
+        if not bits:
+            return
         for address in table.index.select(bits):
             self._plumbs[address] = Plumb(address, planned=bool(table.index.bit(address) & table.vacated))
         holds.ask(bits)
@@ -72,6 +74,8 @@ class Orders:
 
     def acquisitions(self, index: Index) -> list[Plumb | Announce]:
         """Handed out once."""
+        if not self._plumbs and not self._announced:
+            return []
         plumbs, self._plumbs = self._plumbs, {}
         again = index.select(self._announced & self._holds.plumbed & ~self._holds.releasing)
         self._announced = 0

@@ -122,7 +122,7 @@ class Table:
                 standing.forget_failures(self.index.bits(addresses))
             case Drain():
                 standing.facts = replace(standing.facts, draining=True)
-        self._known.clear()
+                self._known.clear()
 
     def mature_all(self) -> bool:
         """Everybody may own addresses. True at a cold start: nobody could before, so claims count at once (§2.1)."""
@@ -255,8 +255,11 @@ class Table:
 
     def is_quorate(self, reachable: frozenset[int]) -> bool:
         """By the policy of every member."""
-        rules = self._once("rules", lambda: {standing.facts.rule for standing in self.standings.values()})
-        return all(rule.is_quorate(reachable) for rule in rules)
+        known = self._known.get(reachable)
+        if known is None:
+            rules = {standing.facts.rule for standing in self.standings.values()}
+            known = self._known[reachable] = all(rule.is_quorate(reachable) for rule in rules)
+        return bool(known)
 
     def electable(self, reachable: frozenset[int]) -> set[Member]:
         """E of cluster §2.7: mature, not draining, no duplicate; nobody without quorum."""

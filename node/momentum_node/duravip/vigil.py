@@ -50,6 +50,8 @@ class Vigil:
 
     def accuse(self, outbox: Outbox, policy: Policy, view: bytes, gather: Gather | None, table: Table | None) -> None:
         """SUSPECT, if it is up to us to say it."""
+        if not policy.heartbeats_per_sec:
+            return
         due = self._missing(gather, policy) if gather else self._silent(table, policy) if table else []
         self.clocks.accuse(member for member, _ in due)
         for member, incarnation in due:

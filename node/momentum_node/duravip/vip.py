@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
-from momentum_node.config.model import Address, Vip
+from momentum_node.config.model import Address, Cluster, Vip
+
+BEACON_S = 0.1  # failover §4.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,24 @@ class Isolate:
 
 
 Effect: TypeAlias = Plumb | Unplumb | Multicast | Announce | Isolate
+
+
+def policy_of(cluster: Cluster, node_ids: frozenset[int]) -> Policy:
+    """The cluster scope of the configuration, and the bus node ids of the node list."""
+    return Policy(
+        partition=cluster.partition_policy,
+        node_ids=node_ids,
+        view_mature_time_s=cluster.view_mature_time_s,
+        failback_delay_s=cluster.duravip_failback_delay_s,
+        cluster_size=cluster.cluster_size,
+        release_grace_s=cluster.duravip_release_grace_s,
+        balance_interval_s=cluster.view_balance_interval_s,
+        balance_set_size=cluster.duravip_balance_set_size,
+        heartbeat_start_delay_s=cluster.heartbeat_start_delay_s,
+        heartbeats_per_sec=cluster.heartbeats_per_sec,
+        beacon_s=BEACON_S,
+        self_drop_s=cluster.duravip_self_drop_s,
+    )
 
 
 def definitions(vips: Sequence[Vip], nodename: str) -> tuple[Definition, ...]:
