@@ -26,7 +26,7 @@ from momentum_node.duravip.link import SupervisorEvent, SupervisorLink, connect_
 from momentum_node.duravip.machine import DuraVip
 from momentum_node.duravip.recorded import RecordedDuraVip
 from momentum_node.duravip.recorder import FlightRecorder
-from momentum_node.duravip.vip import Definition, Identity, Policy, definitions
+from momentum_node.duravip.vip import Definition, Identity, Policy, definitions, policy_of
 from momentum_node.errors import ConfigurationError, DriverError
 from momentum_node.limits.questions import SOCKET, Questions
 from momentum_node.limits.rules import LimitRules
@@ -184,6 +184,7 @@ class Core:
         self.workers.close_ports(ports)
         self.driver.tell(lambda machine, now: machine.on_definitions(declared, self._policy(), now))
         await self._set_lifetime()
+        self._heed_node_list()
         self._usability_changed()
 
     def _set_limits(self) -> None:
@@ -215,15 +216,18 @@ class Core:
         }
 
     def _policy(self) -> Policy:
-        cluster = self._cluster
-        return Policy(
-            partition=cluster.partition_policy,
-            node_ids=self.listed.ids,
-            view_mature_time_s=cluster.view_mature_time_s,
-            failback_delay_s=cluster.duravip_failback_delay_s,
-            cluster_size=cluster.cluster_size,
-            release_grace_s=cluster.duravip_release_grace_s,
-        )
+        return policy_of(self._cluster, self.listed.ids)
+
+    def _heed_node_list(self) -> None:
+        """Cordon or drain this node, or take that back, as the node list says. A node that stops stays draining."""
+        listed = self.listed.find(self.node_name)
+        if listed is None or self._stop.is_set():
+            return
+        self.driver.tell(lambda machine, now: machine.on_cordon(listed.cordoned, now))
+        if listed.draining:
+            self.driver.tell(lambda machine, now: machine.on_drain(now))
+        else:
+            self.driver.tell(lambda machine, now: machine.on_undrain(now))
 
     # -- bus -------------------------------------------------------------------------------------
 
@@ -237,6 +241,7 @@ class Core:
         declared = definitions(self.configuration.vips, self.node_name)
         machine = RecordedDuraVip(self.recorder, identity, local, declared, self._policy())
         self._usable = None
+        asyncio.get_running_loop().call_soon(self._heed_node_list)
         asyncio.get_running_loop().call_soon(self._usability_changed)
         return machine
 
