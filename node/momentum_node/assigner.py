@@ -11,12 +11,10 @@ from momentum_node.config.model import Address
 from momentum_node.errors import ConfigurationError
 from momentum_node.log import logger
 from momentum_node.policy import TIMEOUT_S, Policy
-from momentum_node.smtp.reply import reply
 from momentum_node.spool.assignment import Assignment
 from momentum_node.spool.choice import Arrival, BindingState, Chooser, groups_of, rules_of
 from momentum_node.spool.lookup import Lookup
 
-NO_BINDING: Final = reply(451, "4.3.0", "no binding takes this message now")  # Default_Binding = none
 LOOK_S: Final = 5.0  # how long we believe that an address is, or is not, on this host
 LOG_INTERVAL_S: Final = 60.0
 

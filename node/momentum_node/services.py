@@ -18,6 +18,7 @@ from pathlib import Path
 from aiohttp import web
 
 from momentum_node import log, nodelist, settings
+from momentum_node.limits import figures, questions
 from momentum_node.status import interfaces, metrics, reader
 from momentum_node.status.report import Report
 
@@ -58,8 +59,9 @@ class Latest:
 class Status:
     """The HTTP handlers."""
 
-    def __init__(self, latest: Latest, operator_uri: str) -> None:
+    def __init__(self, latest: Latest, operator_uri: str, questions_socket: Path = Path()) -> None:
         self._latest = latest
+        self._questions = questions_socket
         self._operator_uri = operator_uri
 
     async def report(self, request: web.Request) -> web.Response:
@@ -92,7 +94,10 @@ class Status:
 
     async def metrics(self, _request: web.Request) -> web.Response:
         """Prometheus text format."""
-        return web.Response(text=metrics.render(self._latest.report), content_type="text/plain")
+        text = metrics.render(self._latest.report)
+        with contextlib.suppress(OSError, ValueError):  # the core is gone: the report says so
+            text += figures.render(await asyncio.to_thread(questions.figures, self._questions))
+        return web.Response(text=text, content_type="text/plain")
 
 
 def why_not_ready(report: Report | None) -> str | None:
@@ -121,7 +126,7 @@ async def _run(own: settings.Settings) -> None:
     listed = await _node_list(own.nodes)
     myself = listed.find(own.node_name)
     address = str(myself.address if myself else own.node_addr or "127.0.0.1")
-    status = Status(latest, f"momentum://{listed.cluster}/operator")
+    status = Status(latest, f"momentum://{listed.cluster}/operator", own.run / questions.SOCKET)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(_task(_keep_latest(own.status_socket, latest)))
         await _serve(stack, [("/livez", status.live), ("/readyz", status.ready), ("/metrics", status.metrics)])

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, ThreadPoolExecutor
 from ipaddress import ip_address
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from momentum_node.assigner import Assigner
 from momentum_node.config.model import Address
 from momentum_node.core_link import CoreLink
 from momentum_node.errors import ConfigurationError, MomentumError, SpoolError
+from momentum_node.limits.figures import queue_figures
 from momentum_node.privileges import drop_capabilities
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.admission import Admission
@@ -39,6 +41,7 @@ HAND_OVER_S: Final = 35.0  # the core drains for at most 30 s, then it ends
 SESSION_GRACE_S: Final = 5.0
 DELIVERY_GRACE_S: Final = 30.0
 LOCK_RETRY_S: Final = 0.2
+TICKS_PER_FIGURES: Final = 4
 ALIVE_S: Final = 1.0
 
 
@@ -122,9 +125,31 @@ class Worker:
             await asyncio.sleep(wire.HEARTBEAT_INTERVAL_S)
 
     async def _tick(self) -> None:
-        while True:
+        lag_s = 0.0
+        for number in count(1):
+            before = clock.monotonic()
             await asyncio.sleep(TICK_S)
+            lag_s = max(lag_s, clock.monotonic() - before - TICK_S)
+            if number % TICKS_PER_FIGURES == 0:
+                self._link.send(self._figures(lag_s))
+                lag_s = 0.0
             self._delivery.tick()
+
+    def _figures(self, loop_lag_s: float) -> wire.Figures:
+        queues, active, oldest_s = queue_figures(self._delivery.schedule, clock.wall())
+        stores = [self.store, *(store for store in self._stores.values() if store is not self.store)]
+        return wire.Figures(
+            by_class=tuple(self._delivery.by_class.items()),
+            queues=tuple(queues),
+            active=active,
+            oldest_s=oldest_s,
+            commits=sum(store.commits for store in stores),
+            commit_s=sum(store.commit_s for store in stores),
+            loop_lag_s=loop_lag_s,
+            quarantined=sum(store.quarantined for store in stores),
+            policy_failures=self.assigner.policy_failures,
+            signed=self._delivery.signed,
+        )
 
     async def _alive(self) -> None:
         """Tell our manager that this loop runs."""

@@ -43,6 +43,22 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """worker → core, every two seconds: what changes all the time. Ages and times in seconds."""
+
+    by_class: tuple[tuple[int, int], ...]  # refusals by bounce class
+    queues: tuple[tuple[str, str, int, float], ...]  # the longest: binding, domain, messages, age of the oldest
+    active: int
+    oldest_s: float
+    commits: int
+    commit_s: float  # spent in all of them
+    loop_lag_s: float
+    quarantined: int
+    policy_failures: int
+    signed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Released:
     """worker → core: no session and no delivery of this worker uses the address any more."""
 
@@ -166,6 +182,7 @@ Answer: TypeAlias = Granted | Denied | Recalled
 Frame: TypeAlias = (
     Hello
     | Heartbeat
+    | Figures
     | Released
     | Welcome
     | Listen

@@ -17,6 +17,7 @@ from momentum_node.clock import monotonic
 from momentum_node.config.model import Address
 from momentum_node.errors import ProtocolError
 from momentum_node.limits.desk import Desk
+from momentum_node.limits.figures import Sums, total
 from momentum_node.log import logger
 from momentum_node.peer import peer_uid
 from momentum_node.status.report import MailReport
@@ -37,6 +38,7 @@ class Worker:
     index: int = -1
     heard: float = 0.0
     state: wire.Heartbeat = field(default_factory=lambda: wire.Heartbeat(False, 0, 0, 0, 0, 0))
+    figures: wire.Figures | None = None
     owes: set[str] = field(default_factory=set)  # addresses it has not released yet
 
     def accepts(self, now: float) -> bool:
@@ -156,6 +158,11 @@ class Workers:
         now = monotonic()
         return any(worker.accepts(now) for worker in self._workers)
 
+    def figures(self) -> Sums:
+        """What changes all the time, summed over the connected workers."""
+        known = [worker.figures for worker in self._workers if worker.figures is not None]
+        return total(known, self.desk.authority.denials)
+
     def report(self) -> MailReport:
         """Sums over the connected workers."""
         states = [worker.state for worker in self._workers]
@@ -211,6 +218,8 @@ class Workers:
                 self._introduce(worker)
             case wire.Heartbeat():
                 worker.state = frame
+            case wire.Figures():
+                worker.figures = frame
             case wire.Released(address=address):
                 worker.owes.discard(address)
                 self._released.set()

@@ -131,7 +131,7 @@ async def test_the_command_asks_the_core(tmp_path: Path) -> None:
     desk = Desk(lambda _link, _frame: None)
     generation = loaded("Max_Outbound_Connections = 0")
     desk.configure(LimitRules(generation.tree, generation.sources.place))
-    questions = Questions(desk, frozenset({os.getuid()}))
+    questions = Questions(desk, dict, frozenset({os.getuid()}))
     await questions.listen(tmp_path / SOCKET)
 
     process = await asyncio.create_subprocess_exec(
@@ -144,3 +144,11 @@ async def test_the_command_asks_the_core(tmp_path: Path) -> None:
 
     assert process.returncode == 3
     assert b"because Max_Outbound_Connections = 0 at main.conf:1:" in said
+
+
+async def test_figures_arrive_from_the_workers(tmp_path: Path) -> None:
+    async with counting_hop() as (hop, gateway), running(tmp_path, gateway, "", 1) as node:
+        await submitted(node, 3)
+        await all_taken(node, hop, 3)
+        await node.until(lambda: node.core.figures()["commits"] >= 1)
+        assert node.core.figures()["commit_seconds"] > 0

@@ -1,4 +1,4 @@
-"""`explain` over a Unix socket of the core: one JSON line in, one JSON line out.
+"""`explain`, and the figures, over a Unix socket of the core: one JSON line in, one JSON line out.
 
 → {"binding": "b", "domain": "d.test", "host": "mx.d.test" | null}
 ← {"may_open": …, "why": …, "standings": […], …}   or   {"error": …}
@@ -8,10 +8,12 @@ import asyncio
 import contextlib
 import json
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from momentum_node.limits.desk import Desk
+from momentum_node.limits.figures import Sums
 from momentum_node.log import logger
 from momentum_node.peer import peer_uid
 
@@ -23,8 +25,9 @@ PATIENCE_S: Final = 5.0
 class Questions:
     """Answers whoever runs as one of `uids`."""
 
-    def __init__(self, desk: Desk, uids: frozenset[int]) -> None:
+    def __init__(self, desk: Desk, figures: Callable[[], Sums], uids: frozenset[int]) -> None:
         self._desk = desk
+        self._figures = figures
         self._uids = uids
         self._server: asyncio.Server | None = None
 
@@ -53,6 +56,8 @@ class Questions:
     def _answer(self, line: bytes) -> dict[str, Any]:
         try:
             question = json.loads(line)
+            if question.get("figures"):
+                return self._figures()
             host = question.get("host")
             told = self._desk.explain(str(question["binding"]), str(question["domain"]), host and str(host))
         except (ValueError, KeyError, AttributeError):
@@ -62,10 +67,19 @@ class Questions:
 
 def ask(path: Path, binding: str, domain: str, host: str | None) -> dict[str, Any]:
     """What the core at `path` answers. Raises `OSError` when none does, `ValueError` for an answer that is none."""
+    return _asked(path, {"binding": binding, "domain": domain, "host": host})
+
+
+def figures(path: Path) -> Sums:
+    """The sums of `figures.total`. Raises as `ask`."""
+    return _asked(path, {"figures": True})
+
+
+def _asked(path: Path, question: dict[str, Any]) -> dict[str, Any]:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(PATIENCE_S)
         sock.connect(str(path))
-        sock.sendall(json.dumps({"binding": binding, "domain": domain, "host": host}).encode() + b"\n")
+        sock.sendall(json.dumps(question).encode() + b"\n")
         with sock.makefile("rb") as answer:
             read: dict[str, Any] = json.loads(answer.readline())
             return read

@@ -78,6 +78,11 @@ class Delivery:
         return self._settling.failed
 
     @property
+    def signed(self) -> int:
+        """Letters that went out with a DKIM signature."""
+        return self._signing.signed
+
+    @property
     def by_class(self) -> Mapping[int, int]:
         """Refusals by class, final or not."""
         return self._settling.by_class

@@ -34,7 +34,12 @@ class Store:
     ) -> None:
         self.index = index
         self._folder = folder
-        self._shard = Shard(disk, folder, salt=lambda: secrets.token_bytes(8), on_unreadable=on_unreadable, sync=sync)
+        self.quarantined = 0
+        """Pieces put into quarantine since this start."""
+        self._on_unreadable = on_unreadable
+        self._shard = Shard(
+            disk, folder, salt=lambda: secrets.token_bytes(8), on_unreadable=self._unreadable, sync=sync
+        )
         self._ids: IdSource | None = None
         self._node_id = 0
         self._writer = ThreadPoolExecutor(1, f"commit-{index}")
@@ -45,6 +50,10 @@ class Store:
         self._running: asyncio.Future[list[Stored]] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._resident = 0
+        self.commits = 0
+        self.commit_s = 0.0
+        """Time spent in all commits."""
+        self._began = 0.0
         self.failure: str | None = None
         """Why the last commit failed; None when it did not."""
 
@@ -115,6 +124,10 @@ class Store:
         self._writer.shutdown(wait=False)
         self._reader.shutdown(wait=False)
 
+    def _unreadable(self, found: Unreadable) -> None:
+        self.quarantined += 1
+        self._on_unreadable(found)
+
     # -- ids and bodies
 
     def new_id(self) -> str:
@@ -178,6 +191,7 @@ class Store:
         waiting, self._waiting = self._waiting, []
         outcomes, self._outcomes = self._outcomes, []
         loop = asyncio.get_running_loop()
+        self._began = clock.monotonic()
         self._running = loop.run_in_executor(self._writer, self._shard.write, transactions, outcomes)
         self._running.add_done_callback(lambda done: self._committed(done, transactions, waiting, outcomes))
 
@@ -189,6 +203,8 @@ class Store:
         outcomes: list[Outcome],
     ) -> None:
         self._running = None
+        self.commits += 1
+        self.commit_s += clock.monotonic() - self._began
         error = done.exception()
         if error is None:
             self.failure = None

@@ -1,0 +1,115 @@
+"""Figures of the mail path that change all the time: summed over workers, and as metrics. Pure.
+
+They are kept out of the node's report, which is only made anew when something happens.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, TypeAlias
+
+from momentum_node.spool.classification import NAMES
+from momentum_node.spool.schedule import Schedule
+from momentum_node.worker_link import Figures
+
+TOP_QUEUES: Final = 20
+Sums: TypeAlias = dict[str, Any]  # plain JSON: see `total`
+
+
+def queue_figures(schedule: Schedule, now: float) -> tuple[list[tuple[str, str, int, float]], int, float]:
+    """The longest queues as (binding, domain, messages, age of the oldest), all that are active, the oldest age."""
+    longest = heapq.nlargest(
+        TOP_QUEUES, schedule.queues.values(), key=lambda queue: len(queue.active) + len(queue.delayed)
+    )
+    rows = [
+        (*queue.key, len(queue.active) + len(queue.delayed), _oldest(schedule, queue.key, now)) for queue in longest
+    ]
+    active = sum(len(queue.active) for queue in schedule.queues.values())
+    return rows, active, max((row[3] for row in rows), default=0.0)
+
+
+def _oldest(schedule: Schedule, key: Any, now: float) -> float:
+    """Age of the oldest message of a queue, of those that stand at its ends: good within the order of arrival."""
+    queue = schedule.queues[key]
+    first = [queue.active[0], queue.active[-1]] if queue.active else []
+    messages = first + [message for _, _, message in queue.delayed[:100]]
+    return max((now - message.envelope.created for message in messages), default=0.0)
+
+
+def total(figures: Iterable[Figures], denials: Mapping[str, int]) -> Sums:
+    """The sum over all workers, and what the limits denied."""
+    classes: Counter[int] = Counter()
+    queues: dict[tuple[str, str], tuple[int, float]] = {}
+    sums: Sums = dict.fromkeys(("active", "commits", "quarantined", "policy_failures", "dkim_signed"), 0)
+    sums.update(commit_seconds=0.0, loop_lag_seconds=0.0, oldest_seconds=0.0, denials=dict(denials))
+    for one in figures:
+        classes.update(dict(one.by_class))
+        for binding, domain, count, age in one.queues:
+            have = queues.get((binding, domain), (0, 0.0))
+            queues[binding, domain] = (have[0] + count, max(have[1], age))
+        sums["active"] += one.active
+        sums["commits"] += one.commits
+        sums["commit_seconds"] += one.commit_s
+        sums["quarantined"] += one.quarantined
+        sums["policy_failures"] += one.policy_failures
+        sums["dkim_signed"] += one.signed
+        sums["loop_lag_seconds"] = max(sums["loop_lag_seconds"], one.loop_lag_s)
+        sums["oldest_seconds"] = max(sums["oldest_seconds"], one.oldest_s)
+    longest = sorted(queues.items(), key=lambda item: (-item[1][0], item[0]))[:TOP_QUEUES]
+    sums["queues"] = [[*key, count, age] for key, (count, age) in longest]
+    sums["classes"] = [[code, count] for code, count in sorted(classes.items())]
+    return sums
+
+
+def render(sums: Sums) -> str:
+    """The sums in the Prometheus text format."""
+    return "".join(f"{line}\n" for line in _lines(sums))
+
+
+def _lines(sums: Sums) -> Iterator[str]:
+    for name, kind, meaning, key in (
+        ("momentum_mail_active_messages", "gauge", "Messages to be delivered now.", "active"),
+        ("momentum_mail_oldest_message_seconds", "gauge", "Age of the oldest message.", "oldest_seconds"),
+        ("momentum_spool_commits_total", "counter", "Group commits.", "commits"),
+        ("momentum_spool_commit_seconds_total", "counter", "Time spent in group commits.", "commit_seconds"),
+        ("momentum_spool_quarantined_pieces", "gauge", "Pieces in quarantine.", "quarantined"),
+        (
+            "momentum_mail_loop_lag_seconds",
+            "gauge",
+            "Longest delay of a worker's loop, lately.",
+            "loop_lag_seconds",
+        ),
+        ("momentum_mail_policy_failures_total", "counter", "Calls of the policy that failed.", "policy_failures"),
+        ("momentum_mail_dkim_signed_total", "counter", "Messages signed.", "dkim_signed"),
+    ):
+        yield from _family(name, kind, meaning, [("", sums[key])])
+    labelled = [(_labels(binding=row[0], domain=row[1]), row) for row in sums["queues"]]
+    yield from _family(
+        "momentum_mail_queue_messages",
+        "gauge",
+        f"Messages of the {TOP_QUEUES} longest queues.",
+        [(labels, row[2]) for labels, row in labelled],
+    )
+    yield from _family(
+        "momentum_mail_queue_oldest_seconds",
+        "gauge",
+        "Age of the oldest message of these queues.",
+        [(labels, row[3]) for labels, row in labelled],
+    )
+    classes = [(_labels(**{"class": NAMES.get(code, str(code))}), count) for code, count in sums["classes"]]
+    yield from _family("momentum_mail_refusals_total", "counter", "Refused attempts by class.", classes)
+    denials = [(_labels(limit=option), count) for option, count in sorted(sums["denials"].items())]
+    yield from _family("momentum_mail_limit_denials_total", "counter", "How often a limit made mail wait.", denials)
+
+
+def _labels(**labels: str) -> str:
+    escaped = (
+        (name, value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")) for name, value in labels.items()
+    )
+    return "{" + ",".join(f'{name}="{value}"' for name, value in escaped) + "}"
+
+
+def _family(name: str, kind: str, meaning: str, samples: Iterable[tuple[str, float]]) -> Iterator[str]:
+    yield f"# HELP {name} {meaning}"
+    yield f"# TYPE {name} {kind}"
+    yield from (f"{name}{labels} {float(value):g}" for labels, value in samples)

@@ -1,0 +1,36 @@
+"""The figures of the mail path: summed over workers, the longest queues first, as metrics that a scraper reads."""
+
+from momentum_node.limits.figures import queue_figures, render, total
+from momentum_node.spool.message import Envelope, Message, Place, Stored
+from momentum_node.spool.schedule import Schedule
+from momentum_node.worker_link import Figures
+
+
+def message(domain: str, created: float, due: float = 0.0) -> Message:
+    stored = Stored(Place(0, 0, 0, 0), None, set(), 1)
+    return Message("id", Envelope(created, "a@x", 1), f"b@{domain}", "default", domain, stored, 0, 0, due)
+
+
+def test_the_longest_queue_comes_first_and_its_oldest_message_counts() -> None:
+    schedule = Schedule()
+    for domain, created, due in (("one", 90.0, 0.0), ("two", 50.0, 200.0), ("two", 95.0, 0.0)):
+        schedule.add(message(domain, created, due), 100.0)
+    rows, active, oldest = queue_figures(schedule, 100.0)
+    assert rows == [("default", "two", 2, 50.0), ("default", "one", 1, 10.0)]
+    assert (active, oldest) == (2, 50.0)
+
+
+def test_two_workers_add_up_to_metrics() -> None:
+    one = Figures(((10, 2), (70, 1)), (("b", 'x"y', 5, 7.0),), 3, 7.0, 10, 0.5, 0.02, 1, 0, 4)
+    sums = total([one, one], {"Max_Outbound_Connections": 6})
+    text = render(sums)
+    for line in (
+        'momentum_mail_queue_messages{binding="b",domain="x\\"y"} 10',
+        'momentum_mail_refusals_total{class="Invalid Recipient"} 4',
+        'momentum_mail_limit_denials_total{limit="Max_Outbound_Connections"} 6',
+        "momentum_spool_commit_seconds_total 1",
+        "momentum_mail_loop_lag_seconds 0.02",
+        "momentum_spool_quarantined_pieces 2",
+    ):
+        assert line in text.splitlines()
+    assert "momentum_mail_active_messages 0" in render(total([], {})).splitlines()
