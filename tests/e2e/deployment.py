@@ -72,7 +72,7 @@ def apply(cluster: ClusterProvider, document: Mapping[str, Any]) -> None:
     cluster.kubectl("apply", "-f", "-", stdin=json.dumps(document))
 
 
-def wait_ready(cluster: ClusterProvider, seconds: int = 120) -> None:
+def wait_ready(cluster: ClusterProvider, seconds: int = 240) -> None:
     """Returns when the condition Ready is True. Raises ClusterError otherwise."""
     target = f"momentumcluster/{NAME}"
     options = ["-n", NAMESPACE, "--for=condition=Ready", f"--timeout={seconds}s"]
