@@ -86,7 +86,7 @@ def _lists(fault: Fault) -> str | None:
         return shape
     if re.search(r"=\s*\{\s*$", fault.before) or re.match(rf"{_NAME}\s*=\s*\{{", fault.statement):
         return shape if fault.code in {"P001", "P002"} else None
-    if fault.here.startswith("=") and re.search(rf"\(\s*{_NAME}\s*$", fault.line):
+    if fault.here.startswith("=") and re.search(r"\(\s*[\"']?[\w.-]+[\"']?\s*$", fault.line):
         return "`key = value` stands in a dictionary `[ … ]`, not in a list"
     if fault.here.startswith("{") and re.search(r"\bListen\s+\S+\s*$", fault.read, re.IGNORECASE):
         return "a `Listen` stands in a stanza `ESMTP_Listener { … }`, not in a list"
@@ -115,13 +115,26 @@ def _word_too_many(fault: Fault) -> str | None:
     both = re.match(rf"{_NAME}(\s+){_NAME}\s*=", fault.statement) if fault.code == "P002" else None
     if both is None:
         return None
-    return f"is the value of '{both[1]}' missing?" if "\n" in both[2] else f"remove '{both[1]}': `{both[3]} = …`"
+    if "\n" in both[2]:
+        return f"is the value of '{both[1]}' missing?"
+    known = schema.elsewhere(f"{both[1]}_{both[3]}".lower())
+    return f"did you mean `{known[0].name}`?" if known else f"remove '{both[1]}': `{both[3]} = …`"
 
 
 def _class(fault: Fault) -> str | None:
     word = re.match(r"(\w+)\s+\S+\s+\S+\s*[{<]", fault.statement)
     near = [known for known in CLASSES if word and schema.distance(word[1][:64].lower(), known.lower()) <= 3]
     return f"a module is loaded with `{near[0]} path symbol {{ … }}`" if near and fault.code == "P002" else None
+
+
+def _two_names(fault: Fault) -> str | None:
+    names = re.match(rf"{_NAME}[ \t]+(\S+)[ \t]+\S+\s*\{{", fault.statement) if fault.code == "P002" else None
+    return f"a stanza has one name: `{names[1]} {names[2]} {{ … }}`" if names else None
+
+
+def _attributes(fault: Fault) -> str | None:
+    is_open = fault.here.startswith("{") and re.search(r"<[^<>\n]*$", fault.line)
+    return "is a `>` missing before it?" if is_open else None
 
 
 def _socket(fault: Fault) -> str | None:
@@ -148,6 +161,8 @@ _GUESSES: tuple[Callable[[Fault], str | None], ...] = (
     _no_value,
     _word_too_many,
     _class,
+    _two_names,
+    _attributes,
     _socket,
     _bracket,
 )

@@ -128,6 +128,8 @@ class _Parser:
         word = self._scalar()
         if word.text.lower() not in MODIFIERS:
             hint = "known are passive, enabled and disabled"
+            if self._token[0] == "=":
+                hint = f"attributes stand in `< >`: `<{word.text}=…>`"
             raise SyntaxFault(word.at, "P008", f"'{word.text}' is not a module modifier", hint)
         if self._token[0] not in _NO_SCALAR:
             raise SyntaxFault(self._token[1], "P008", "only one module modifier is allowed")

@@ -157,8 +157,7 @@ def _string(_name: str, _kind: Type, text: str) -> object:
 
 def _integer(name: str, kind: Type, text: str) -> object:
     if not _INTEGER.match(text):
-        hint = "a plain number, without unit or separators" if text[:1].isdigit() and text[-1] not in ";," else None
-        raise ValueFault("V001", f"'{name}' needs a number, not '{text}'", hint)
+        raise ValueFault("V001", f"'{name}' needs a number, not '{text}'", _plain_number(text))
     return _in_range(name, kind, int(text), text)
 
 
@@ -175,7 +174,13 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 def _duration(text: str) -> str | None:
     """The number of seconds that somebody meant who wrote a unit."""
     match = _DURATION.match(text)
-    return f"write {int(match[1]) * _SECONDS[match[2][0].lower()]}" if match else None
+    if match:
+        return f"write {int(match[1]) * _SECONDS[match[2][0].lower()]}"
+    return _plain_number(text)
+
+
+def _plain_number(text: str) -> str | None:
+    return "a whole number, without unit or separators" if text[:1].isdigit() and text[-1] not in ";," else None
 
 
 def _in_range(name: str, kind: Type, number: int, text: str) -> int:
