@@ -1,4 +1,4 @@
-"""Figures of the mail path that change all the time: summed over workers, and as metrics. Pure.
+"""Figures of the mail path that change all the time: summed over workers, and as metrics.
 
 They are kept out of the node's report, which is only made anew when something happens.
 """
