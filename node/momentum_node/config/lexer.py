@@ -20,12 +20,13 @@ Token: TypeAlias = tuple[str, int]
 
 SIGNS = frozenset("{}[]()=<>")
 END = ""
-_BLANK = r"[ \t\r\n\f]*+(?:(?:\#[^\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/)[ \t\r\n\f]*+)*+"
+# No group is repeated possessively: Python before 3.11.5 loses its place in one that has to step back (gh-106052).
+_BLANK = r"[ \t\r\n\f]*+(?:(?:\#[^\n]*+|/\*(?:[^*]++|\*(?!/))*\*/)[ \t\r\n\f]*+)*"
 _TOKEN = re.compile(
     rf"""({_BLANK})"""
     r"""(?:([{}\[\]()=<>]"""
     r"""|(?!/\*)[^ "'\#={}\[\]()<>\x00-\x1f\x7f-\x9f]++"""
-    r"""|"[^"\\]*+(?:\\.[^"\\]*+)*+\""""
+    r"""|"[^"\\]*+(?:\\.[^"\\]*+)*\""""
     r"""|'[^']*+')"""
     r"""|.*+)""",  # the end, or no token can start here
     re.DOTALL,
