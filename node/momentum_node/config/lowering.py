@@ -12,6 +12,7 @@ from momentum_node.config.tree import Scope
 _SYMBOLS = {"ec_cluster": "cluster"}
 _PREFIXED = {"pedantic_address_rules": "RFC2821_", "allow_whitespace_in_envelope": "RFC2821_"}
 _ALIASES = {"max_resident_active_queue_size": "Max_Resident_Active_Queue", "message_size": "Max_Message_Size"}
+_AS_WRITTEN = frozenset({"binding", "binding_group", "domain", "host", "peer"})  # scopes without forms of Momentum 2
 
 
 def lower(builder: Builder, statements: Iterable[Statement]) -> None:
@@ -159,7 +160,9 @@ class Lowering:
 
     def _entry(self, scope: Scope, entry: Entry) -> None:
         inside, name = scope.name.lower(), entry.key.text.lower()
-        if not inside and name.endswith("_listener") and isinstance(entry.value, (Array, Scalar)):
+        if inside in _AS_WRITTEN and name not in _ALIASES:  # most of a large file
+            self._builder.option(scope, entry.key, entry.value)
+        elif not inside and name.endswith("_listener") and isinstance(entry.value, (Array, Scalar)):
             lowering_listener.listener_list(self._builder, entry)
         elif not inside and name == "control_listener_timeout":
             self._control_timeout(scope, entry)
