@@ -20,6 +20,7 @@ from momentum_node.errors import ConfigurationError
 from momentum_node.spool.message import MAX_SHARDS
 
 SILENCE_S: Final = 10.0
+START_S: Final = 60.0  # until its first word: a busy machine takes long to start one, and killing it helps nobody
 RESTART_S: Final = 0.2
 MAX_RESTART_S: Final = 5.0  # of a worker that ends again and again
 STOP_LIMIT_S: Final = 80.0  # the core's hand-over 35 s, sessions 5 s, deliveries in hand 30 s, the last sync
@@ -98,7 +99,7 @@ class Manager:
                 log.logger().warning("a mail worker ended", index=index, code=child.process.returncode)
                 self._forget(index)
                 self._restart_at[index] = now + self._pause(index, now - child.started)
-            elif now - child.heard > SILENCE_S:
+            elif now - child.heard > (SILENCE_S if child.heard > child.started else START_S):
                 log.logger().error("a mail worker hangs and is killed", index=index)
                 child.process.kill()
                 child.heard = now

@@ -55,7 +55,7 @@ class WholeNode:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "momentum_node", "run"], env=environment, stdout=log, stderr=log
             )
-        await self.until(lambda report: report["mail"]["accepting"] and report["state"] == "RUN")
+        await self.until(lambda report: report["mail"]["accepting"] and report["state"] == "RUN", 120.0)
 
     async def stop(self) -> None:
         """As the end of a pod."""
@@ -71,7 +71,7 @@ class WholeNode:
                     return report
         return None
 
-    async def until(self, is_so: Callable[[Report], object], limit_s: float = 40.0) -> Report:
+    async def until(self, is_so: Callable[[Report], object], limit_s: float = 60.0) -> Report:
         """The first report of which `is_so`. Raises `AssertionError` with the log."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):

@@ -13,7 +13,7 @@ from tests.support.mailnode import MailNode
 from tests.support.nexthop import NextHop, next_hop
 from tests.support.talk import Talk
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 WATCHER = "127.0.0.9"
 
 

@@ -17,7 +17,7 @@ from tests.support.wholenode import ADDRESS, WholeNode
 
 pytestmark = [
     pytest.mark.netns,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(400),
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a network namespace"),
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
 ]
