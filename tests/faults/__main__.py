@@ -18,8 +18,10 @@ from tests.faults import table
 from tests.faults.catalogue import FAULTS, in_order
 from tests.faults.fault import THREE, Absent, Fault
 from tests.faults.judge import Run, run
+from tests.faults.shape import Shape
 from tests.faults.wires import why_no_rules
 from tests.support.lab import why_no_lab
+from tests.support.labcluster import NotSoError
 from tests.support.labnode import corosync_is_here
 
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "faults.json"
@@ -75,10 +77,23 @@ def _all_runs(faults: Sequence[Fault], runs: int) -> Iterator[tuple[Fault, Run]]
     """Every run of every fault, one cluster for each shape."""
     sizes = sorted(faults, key=lambda fault: (fault.shape.nodes, fault.shape.vips))
     for shape, group in groupby(sizes, key=lambda fault: fault.shape):
-        with shape.cluster() as cluster:
-            for fault in group:
-                for _ in range(runs):
-                    yield fault, run(cluster, shape, fault)
+        left = [fault for fault in group for _ in range(runs)]
+        while left:
+            yield from _until_broken(shape, left)
+
+
+def _until_broken(shape: Shape, left: list[Fault]) -> Iterator[tuple[Fault, Run]]:
+    """Take faults from `left`; ends early, with a run that says so, when the cluster did not become whole again."""
+    with shape.cluster() as cluster:
+        while left:
+            fault = left.pop(0)
+            try:
+                shown = run(cluster, shape, fault)
+            except NotSoError as error:
+                print(error, file=sys.stderr)
+                yield fault, Run(0.0, 0.0, 0, 0.0, (f"not whole before it: {str(error).partition(';')[0]}",))
+                return
+            yield fault, shown
 
 
 def _soaking(minutes: float, seed: int | None) -> Iterator[tuple[Fault, Run]]:

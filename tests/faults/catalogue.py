@@ -93,8 +93,8 @@ ABSENT: tuple[Absent, ...] = (
     Absent("F30", "long sessions across a move", "tested elsewhere", "tests/host/test_host_listeners.py: reset before "
            "the address goes; mail sent during the faults of make test arrives"),
     Absent("F31", "10,240 addresses", "not tested", "1,000 are"),
-    Absent("F32", "nodes with different lists", "not built", "the tags Conflict and Unsafe; one owner is elected all "
-           "the same: tests/scenarios/two_claims.txt, unequal_participation.txt"),
+    Absent("F32", "nodes with different lists", "tested elsewhere", "tests/scenarios: broken.txt, two_claims.txt, "
+           "unequal_participation.txt, candidates.txt"),
     Absent("F33", "clock steps", "not possible here", "namespaces do not separate CLOCK_REALTIME; nothing that decides "
            "can read it: tests/unit/test_import_contracts.py"),
     Absent("F34", "full /dev/shm, no descriptors, read-only state", "not tested", ""),

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from tests.faults.fault import HEALING_S, Fault, Scene
 from tests.faults.hosts import STRANGER_MAC
-from tests.faults.shape import Shape, is_whole
+from tests.faults.shape import Shape, why_not_whole
 from tests.support import capture, poller
 from tests.support.addresswatch import Change
-from tests.support.labcluster import LabCluster
+from tests.support.labcluster import LabCluster, NotSoError
 
 DOUBLE_LIMIT_S = 0.05
 """W1, as failover §6 has it."""
@@ -23,6 +23,8 @@ TWO_KERNELS_LIMIT_S = 0.25
 """Kernels' notices are read by threads of a busy process, so two of them may be that far apart when they were not."""
 HIDDEN_S = 1.0
 CALM_S = 1.0
+WHOLE_LIMIT_S = 90.0
+"""An address that could not be plumbed is looked at again after 30 s."""
 MESSAGES = 100
 """Handed in at the first address during each run; what was acknowledged must not be lost (`lost`, asked at the end)."""
 STATUS_LIMIT_S = 10.0
@@ -62,7 +64,7 @@ class _Seen:
 
 def run(cluster: LabCluster, shape: Shape, fault: Fault) -> Run:
     """Wait until all is well, do it, watch, undo it, judge. Raises `NotSoError` when all is not well in time."""
-    cluster.wait_for("the cluster is whole", 60, lambda: is_whole(cluster, shape))
+    await_whole(cluster, shape)
     held = {address: cluster.owner(address) for address in shape.addresses}
     victim = cluster.nodes[held[shape.addresses[0]] or "n1"]
     scene = Scene(cluster, shape, victim)
@@ -95,6 +97,14 @@ def run(cluster: LabCluster, shape: Shape, fault: Fault) -> Run:
         status_s=status_s,
         problems=tuple(filter(None, (told, *problems, disagreement, unsent))),
     )
+
+
+def await_whole(cluster: LabCluster, shape: Shape) -> None:
+    """Wait until all is well. Raises `NotSoError` with what is missing."""
+    try:
+        cluster.wait_for("the cluster is whole", WHOLE_LIMIT_S, lambda: why_not_whole(cluster, shape) is None)
+    except NotSoError as error:
+        raise NotSoError(f"{why_not_whole(cluster, shape)}; {error}") from None
 
 
 def lost(cluster: LabCluster) -> set[str]:

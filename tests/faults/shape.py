@@ -90,17 +90,17 @@ class Shape:
             yield lab
 
 
-def is_whole(cluster: LabCluster, shape: Shape) -> bool:
-    """Every node is a member that takes mail, all see all, and each address is on one of them."""
+def why_not_whole(cluster: LabCluster, shape: Shape) -> str | None:
+    """What is missing until every node is a member that takes mail, all see all, and each address is on one of them."""
     held = [address for node in cluster.nodes.values() for address in node.host.addresses() & set(shape.addresses)]
     if sorted(held) != sorted(shape.addresses):
-        return False
-    reports = [node.report() for node in cluster.nodes.values()]
-    return all(
-        report
-        and report["state"] == "RUN"
-        and report["mail"]["accepting"]
-        and len(report["members"]) == shape.nodes
-        and all(member["mature"] for member in report["members"])
-        for report in reports
-    )
+        return f"{len(held)} addresses of {len(shape.addresses)} are on a NIC"
+    for name, node in cluster.nodes.items():
+        if (report := node.report()) is None:
+            return f"{name} does not report"
+        if report["state"] != "RUN" or not report["mail"]["accepting"]:
+            return f"{name} is in {report['state']}, {'accepting' if report['mail']['accepting'] else 'no'} mail"
+        mature = sorted(member["name"] for member in report["members"] if member["mature"])
+        if mature != sorted(shape.listed):
+            return f"{name} sees mature members {' '.join(mature)} only"
+    return None

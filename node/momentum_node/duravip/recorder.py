@@ -20,7 +20,7 @@ from momentum_node.log import logger
 
 DELAY_S: Final = 0.05
 LIMIT_BYTES: Final = 64 << 20
-"""On disk, all segments. 32 nodes that each send 10 messages a second fill about half of it in an hour."""
+"""On disk, all segments: three hours of 32 nodes that each send 10 messages a second (20 MB an hour)."""
 SEGMENT_BYTES: Final = 8 << 20
 """Of records, before deflate."""
 QUEUE_BYTES: Final = 8 << 20
