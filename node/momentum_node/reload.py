@@ -6,7 +6,6 @@ from momentum_node.config.changes import fixed_options, waiting_for_restart
 from momentum_node.config.loading import Loaded
 from momentum_node.log import logger
 
-
 MOST_TOLD = 20  # warnings of one generation
 
 
