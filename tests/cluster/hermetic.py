@@ -75,12 +75,12 @@ class HermeticCluster:
         (run_dir() / "images").write_text("\n".join(image.reference for image in images))
         say(f"the cluster is ready after {time.monotonic() - began:.1f} s; kubeconfig: {self.kubeconfig}")
 
-    def _wait_for_nodes(self, seconds: float = 90) -> None:
+    def _wait_for_nodes(self, seconds: float = 240) -> None:
         if processes.wait_until(self._nodes_are_ready, seconds, 0.3):
             return
         said = self.kubectl("get", "nodes", "-o", "wide", check=False)
         raise ClusterError(
-            f"not all nodes are Ready after {seconds:.0f} s:\n{said}\n{processes.log_tail('n1-kubelet')}"
+            f"not all nodes are Ready and without taints after {seconds:.0f} s:\n{said}\n{processes.log_tail('n1-kubelet')}"
         )
 
     def _nodes_are_ready(self) -> bool:
