@@ -80,7 +80,7 @@ class HermeticCluster:
             return
         said = self.kubectl("get", "nodes", "-o", "wide", check=False)
         raise ClusterError(
-            f"not all nodes are Ready and without taints after {seconds:.0f} s:\n{said}\n{processes.log_tail('n1-kubelet')}"
+            f"not all nodes are Ready and untainted after {seconds:.0f} s:\n{said}\n{processes.log_tail('n1-kubelet')}"
         )
 
     def _nodes_are_ready(self) -> bool:
