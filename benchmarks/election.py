@@ -2,8 +2,8 @@
 
     python benchmarks/election.py [--addresses 10000] [--members 64]
 
-The bound is 50 ms an event (cluster §2.12). Decoding a STATE and explaining all placements are shown apart: the first
-comes once for each member, the second runs only when somebody asks.
+The bound is 50 ms an event (cluster §2.12). Figures are CPU time of this process, so that other work on the machine
+does not count.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from momentum_node.bus.contract import Member, ViewChanged
+from momentum_node.duravip.balance import Share, balance
 from momentum_node.duravip.catalogue import Catalogue
 from momentum_node.duravip.election import Candidate, elect
 from momentum_node.duravip.gather import view_key
@@ -60,9 +61,9 @@ class Group:
         return encode(message, at + 1, self.sequence)
 
     def measure(self, what: str, action: Callable[[], object]) -> None:
-        began = time.perf_counter()
+        began = time.process_time()
         action()
-        took = (time.perf_counter() - began) * 1000
+        took = (time.process_time() - began) * 1000
         self.slowest[what] = max(self.slowest.get(what, 0.0), took)
 
     def state(self, at: int, owns: int, *, mature: bool) -> State:
@@ -87,6 +88,7 @@ class Group:
         self.say("MATURE, cold start (all addresses dealt)", 0, self.encoded_own(Mature(view_key(self.members))))
         self.measure("handing out its Plumbs", self.machine.effects)
         self.measure("explaining every placement", self.machine.placements)
+        self.measure("what if three nodes died", lambda: self.machine.what_if(["n01", "n02", "n03"]))
         self.say(
             "RELEASED of 3,000", 1, self.encoded(1, Released(tuple(d.address for d in self.definitions[:3000]), ()))
         )
@@ -104,12 +106,23 @@ def deal(addresses: int, members: int) -> float:
     """One election among many different sets of candidates, milliseconds: far from any real configuration."""
     everything = (1 << addresses) - 1
     candidates = [Candidate(f"n{at:02}", everything & ~(everything // (2 ** (at + 2) - 1))) for at in range(members)]
-    began = time.perf_counter()
+    began = time.process_time()
     outcome = elect(candidates)
     again = elect([replace(c, anchors=o, holds=o) for c, o in zip(candidates, outcome.owns, strict=True)])
-    took = (time.perf_counter() - began) * 1000
+    took = (time.process_time() - began) * 1000
     assert again.owns == outcome.owns
     return took / 2
+
+
+def even_out(addresses: int, members: int, limit: int) -> float:
+    """One BALANCE when one member has everything, milliseconds."""
+    everything = (1 << addresses) - 1
+    shares = [Share(f"n{at:02}", everything, everything * (at == 0), everything * (at == 0)) for at in range(members)]
+    began = time.process_time()
+    balance(shares, limit)
+    took = (time.process_time() - began) * 1000
+    assert limit < addresses or max(share.load for share in shares) - min(share.load for share in shares) <= 1
+    return took
 
 
 def main() -> int:
@@ -120,13 +133,17 @@ def main() -> int:
     options = parser.parse_args()
     group = Group(options.addresses, options.members)
     group.run()
+    group.slowest["BALANCE of one address"] = even_out(options.addresses, options.members, 1)
+    group.slowest["BALANCE of everything: one member had all"] = even_out(
+        options.addresses, options.members, options.addresses
+    )
+    group.slowest["an election among hundreds of different sets of candidates"] = deal(
+        options.addresses, options.members
+    )
     print(f"{options.addresses} addresses, {options.members} members; the slowest of each kind, milliseconds")
     for what, took in group.slowest.items():
         print(f"{took:8.1f}  {what}")
-    print(
-        f"{deal(options.addresses, options.members):8.1f}  an election among hundreds of different sets of candidates"
-    )
-    worst = max(took for what, took in group.slowest.items() if what != "explaining every placement")
+    worst = max(group.slowest.values())
     print(f"the bound is {BOUND_MS:g} ms: {'kept' if worst <= BOUND_MS else 'NOT kept'} ({worst:.1f} ms)")
     return 0
 

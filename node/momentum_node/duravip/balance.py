@@ -95,7 +95,7 @@ class _Spread:
         for source in self._order():
             if self._shares[source].load - emptiest < 2:
                 return []  # nor can any later one be relieved
-            if steps := self._relieve(source, links):
+            if steps := self._relieve(source, emptiest, links):
                 return [self._several(*steps[0], most)] if len(steps) == 1 else [self._one(*step) for step in steps]
         return []
 
@@ -103,12 +103,12 @@ class _Spread:
         """Fullest first."""
         return sorted(range(len(self._shares)), key=lambda at: (-self._shares[at].load, self._shares[at].name))
 
-    def _relieve(self, source: int, links: dict[int, dict[int, Bits]]) -> list[Step]:
+    def _relieve(self, source: int, emptiest: int, links: dict[int, dict[int, Bits]]) -> list[Step]:
         came_from: dict[int, int] = {source: source}
         front, distance = [source], 0
         best: tuple[int, int, str, int] | None = None
         bound = self._shares[source].load - 2
-        while front:
+        while front and (best is None or best[0] > emptiest):  # farther away there is nothing better
             distance += 1
             front = self._next_front(front, came_from, links)
             for at in front:
