@@ -163,6 +163,29 @@ def test_a_value_of_a_read_only_file_is_replaced_behind_it() -> None:
     assert refused == "error: 'EHLO_Hostname' stands at vendor.conf:1:13, in a file that may not be written"
 
 
+def test_a_file_in_front_of_the_value_is_no_place_for_its_replacement() -> None:
+    main = 'include "one.conf"\nreadonly_include "vendor.conf"\ninclude "two.conf"\n'
+    anna = console(main, one="Binding a {}", vendor="Binding a { EHLO_Hostname = v.test }", two="Binding a {}")
+
+    anna("config set Binding a EHLO_Hostname mine.test")
+
+    assert anna.node.text("one.conf") == "Binding a {}"
+    assert anna.node.text("two.conf") == 'Binding a { EHLO_Hostname = "mine.test" }'
+
+
+def test_what_is_overridden_everywhere_is_refused() -> None:
+    main = 'Local_Changes_File = "local.conf"\nRetry_Interval = 1\n'
+    node = Node(main, protected=("local.conf",), local="Retry_Interval = 2")
+    anna = node.console()
+
+    refused = anna("config set Retry_Interval 3")
+
+    assert (anna.status, node.text()) == (1, main)
+    assert refused == (
+        "error: 'Retry_Interval' in global cannot be changed: its value stands behind every place that can be written"
+    )
+
+
 def test_a_file_that_is_read_twice_is_read_only() -> None:
     main = 'Binding a { include "sub.conf" }\nBinding b { include "sub.conf" }\n'
     anna = console(main, sub="EHLO_Hostname = s.test")

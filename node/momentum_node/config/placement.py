@@ -76,15 +76,18 @@ class Placement:
         """The rules of §12.4, in order."""
         local, only = self._local_changes(known)
         if only and local:
-            yield from self._into(local, path, known, value)
+            yield from self._into(self._open_or_none(local), path, known, value)
             return
         setting = set_in(find(self._draft.tree, path), known.name.lower())
         if setting is not None and self._open(self._draft.source(setting.at).file):
             yield lambda: self._in_place(setting.at, known, value)
         for file in self._files_of(path):
             yield from self._into(file, path, known, value)
-        main = self._draft.texts.main
-        yield from self._into(local or (main if self._open(main) else UNSAVED), path, known, value)
+        yield from self._into(self._open_or_none(local or self._draft.texts.main), path, known, value)
+
+    def _open_or_none(self, file: str) -> str:
+        """The file, or the virtual one for what no file can take."""
+        return file if self._open(file) else UNSAVED
 
     def _local_changes(self, known: schema.Option) -> tuple[str | None, bool]:
         """Local_Changes_File and Local_Changes_Only; the two themselves never go into that file."""
