@@ -105,7 +105,9 @@ def _measure(peer: Peer, name: str, advert: float) -> tuple[float, float]:
     do, undo = PEER_FAULTS[name]
     owner = _settled(peer, advert)
     polling = peer.poll(3.0 + 5 * advert)
-    time.sleep(1.0)
+    while not (polling[1].exists() and polling[1].stat().st_size):
+        time.sleep(0.05)
+    time.sleep(0.5)
     begin = time.monotonic()
     do(peer, owner)
     both = _on_two_hosts(peer, begin + 1.5 + 5 * advert) if name != "cable cut" else 0.0

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ class Peer:
 
     def poll(self, seconds: float) -> tuple[subprocess.Popen[bytes], Path]:
         """Start asking every 5 ms."""
-        output = self.directory / "answers"
+        output = self.directory / f"answers-{time.monotonic_ns()}"
         argv = [sys.executable, "-m", "tests.support.poller", VIP, "--seconds", str(seconds), "--output", str(output)]
         return self.client.start(argv, output=subprocess.DEVNULL), output
 

@@ -167,6 +167,11 @@ class Polling:
         self._process = process
         self._output = output
 
+    @property
+    def has_begun(self) -> bool:
+        """It asks: on a busy machine it takes its time to start."""
+        return self._output.exists() and self._output.stat().st_size > 0
+
     def answers(self) -> list[poller.Answer]:
         """All tries, once it has ended."""
         self._process.wait()
@@ -179,6 +184,11 @@ class Capturing:
     def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
         self._process = process
         self._output = output
+
+    @property
+    def has_begun(self) -> bool:
+        """It listens."""
+        return self._output.exists()
 
     def claims(self) -> list[capture.Claim]:
         """All that was claimed until now."""
