@@ -11,6 +11,7 @@ from typing import Final
 
 from momentum_node import worker_link as wire
 
+MOST_GIVEN_UP: Final = 1000
 MOST_HOSTS: Final = 32  # named in one question
 
 
@@ -49,6 +50,8 @@ class Grants:
             return await self._ask(wire.Ask(number, binding, domain, (), active, True)) is not None
         except asyncio.CancelledError:
             self._given_up[number] = wire.Unused(number, binding, domain)
+            if len(self._given_up) > MOST_GIVEN_UP:  # most of them were withdrawn in time: no answer comes
+                del self._given_up[next(iter(self._given_up))]
             raise
 
     def unused(self, binding: str, domain: str) -> None:

@@ -72,6 +72,8 @@ class Leases:
 
     def stop_asking_for_nothing(self) -> None:
         """Queues that are empty by now want no connection any more."""
+        now = clock.monotonic()
+        self._denied = {line: until for line, until in self._denied.items() if until > now}
         for task, line in list(self._asking.items()):
             if not line.queue.active:
                 task.cancel()
