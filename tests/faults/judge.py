@@ -6,9 +6,12 @@ kernels    `ip monitor` in every node's network: how often an address came to an
 reports    read last: they must agree with the kernels (W6)
 """
 
+import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
 
 from tests.faults.fault import HEALING_S, Fault, Scene
 from tests.faults.hosts import STRANGER_MAC
@@ -22,6 +25,7 @@ DOUBLE_LIMIT_S = 0.05
 TWO_KERNELS_LIMIT_S = 0.25
 """Kernels' notices are read by threads of a busy process, so two of them may be that far apart when they were not."""
 HIDDEN_S = 1.0
+PAUSE_LIMIT_S = 0.25
 CALM_S = 1.0
 WHOLE_LIMIT_S = 90.0
 """An address that could not be plumbed is looked at again after 30 s."""
@@ -40,6 +44,12 @@ class Run:
     moves: int
     status_s: float
     problems: tuple[str, ...]
+    pause_s: float = 0.0  # the longest time in which this machine did not let the judge run
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether it says anything: Corosync takes a node for dead that does not run for 0.3 s, and is right."""
+        return self.pause_s < PAUSE_LIMIT_S
 
     def judged(self, fault: Fault) -> tuple[str, ...]:
         """All problems, the outage among them."""
@@ -47,6 +57,32 @@ class Run:
             return self.problems
         late = f"{1000 * self.outage_s:.0f} ms without an answer, at most {1000 * fault.outage_s:.0f} are allowed"
         return (*self.problems, late)
+
+
+class Pulse:
+    """Measures how long this process, one of many of its priority, was not let run. Use as a context manager."""
+
+    EVERY_S = 0.02
+
+    def __init__(self) -> None:
+        self.longest_s = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def _beat(self) -> None:
+        due = time.monotonic() + self.EVERY_S
+        while not self._stop.wait(max(0.0, due - time.monotonic())):
+            now = time.monotonic()
+            self.longest_s = max(self.longest_s, now - due)
+            due = now + self.EVERY_S
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self._stop.set()
+        self._thread.join()
 
 
 @dataclass(frozen=True)
@@ -64,6 +100,12 @@ class _Seen:
 
 def run(cluster: LabCluster, shape: Shape, fault: Fault) -> Run:
     """Wait until all is well, do it, watch, undo it, judge. Raises `NotSoError` when all is not well in time."""
+    with Pulse() as pulse:
+        shown = _run(cluster, shape, fault)
+    return replace(shown, pause_s=pulse.longest_s)
+
+
+def _run(cluster: LabCluster, shape: Shape, fault: Fault) -> Run:
     await_whole(cluster, shape)
     held = {address: cluster.owner(address) for address in shape.addresses}
     victim = cluster.nodes[held[shape.addresses[0]] or "n1"]

@@ -32,13 +32,20 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCluster]:
 
 
 @pytest.mark.netns
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(360)
 @pytest.mark.parametrize("fault", SELECTED, ids=str)
 def test_one_node_answers_and_only_one(cluster: LabCluster, fault: Fault, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run in which the machine stood still says nothing and is done again; two holders are never excused."""
+    tries = 3
     shown = judge.run(cluster, fault.shape, fault)
+    while shown.problems and not shown.is_valid and (tries := tries - 1):
+        shown = judge.run(cluster, fault.shape, fault)
     with capsys.disabled():
         print(f"\n{fault}: {1000 * shown.outage_s:.0f} ms without an answer, ", end="")
         print(f"{1000 * shown.double_s:.0f} ms answered by two, status agrees after {shown.status_s:.1f} s")
+    assert shown.double_s <= judge.DOUBLE_LIMIT_S
+    if shown.problems and not shown.is_valid:
+        pytest.skip(f"no verdict: this machine let nobody run for {shown.pause_s:.2f} s; {shown.problems}")
     assert shown.problems == ()
 
 
