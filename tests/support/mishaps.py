@@ -151,6 +151,9 @@ class Mishaps:
         self.tell(f"move {vip} to {f'n{node}' if node else 'any node'}")
         self._one().with_machine(lambda machine, now: machine.on_move(vip, f"n{node}" if node else None, now))
 
+    def _late_faults(self) -> list[Callable[[], None]]:
+        return [self.partition, self.partition, self.merge, self.reload, self.change_usable, self.kill_process]
+
     def _draw_faults(self) -> list[Callable[[], None]]:
         """Each run has its own mixture: some kinds often, some never, so that rare sequences happen somewhere."""
         kinds = [self.kill_process, self.crash_node, self.kill_engine, self.drain, self.cordon, self.stall]

@@ -1,6 +1,8 @@
 """Random runs of whole clusters of DuraVIP machines, on the test network and virtual time, from one seed.
 
-    python -m tests.support.simulation --runs 2000 --seed 7        # says which seed failed, and tells its story
+    python -m tests.support.simulation --runs 2000 --seed 7 --processes 2
+
+A seed that fails is told as a story file that runs it again (`simulate SEED`, tests/scenarios).
 
 A run is: nodes start; faults, drains, reloads and link losses come at random while messages are late across views;
 then everything heals and the cluster must settle. Nobody probes here: what keeps two nodes from having an address is
@@ -21,6 +23,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -62,7 +65,8 @@ class UnevenNetwork(Network):
 class World(Mishaps):
     """One run."""
 
-    def __init__(self, seed: int, machine_class: MachineClass = DuraVip) -> None:
+    def __init__(self, seed: int, machine_class: MachineClass = DuraVip, *, is_late: bool = False) -> None:
+        """`is_late`: a run of quick view changes and messages that are several of them late, and little else."""
         self.random = random.Random(seed)  # noqa: S311 - reproducible on purpose
         self.machine_class = machine_class
         self.told: list[tuple[float, Callable[[], str]]] = []
@@ -71,7 +75,7 @@ class World(Mishaps):
         count = self.random.randint(2, 5)
         self.faults_until_s = self.random.choice(FAULTS_UNTIL_S)
         self.is_healed = False
-        self.is_storm = self.random.random() < 0.5
+        self.is_storm = self.random.random() < 0.5 or is_late
         self.restart_s = self.random.choice([0.1, 2.0])
         self.kernel_delay = self.random.choice([0.001, 0.01, 0.3])
         self.node_ids = list(range(1, count + 1))
@@ -95,9 +99,11 @@ class World(Mishaps):
             beacon_s=0.5 if self.watches else 0.0,
             self_drop_s=self.random.choice([0.0, 3.0]) if self.watches else 0.0,
         )
-        seldom = {node_id for node_id in self.node_ids if self.is_storm and self.random.random() < 0.4}
+        seldom = {
+            node_id for node_id in self.node_ids if self.is_storm and self.random.random() < (0.6 if is_late else 0.4)
+        }
         self.network = UnevenNetwork(self.random.getrandbits(32), self.node_ids, self._draw_delays(), seldom)
-        self.faults = self._draw_faults()
+        self.faults = self._late_faults() if is_late else self._draw_faults()
         self.processes: dict[int, Process] = {}
         for node_id in self.node_ids:
             self.start(node_id)
@@ -279,9 +285,9 @@ class Failure:
         return f"{lines}\n# {self.problem}\nsimulate {self.seed}\n----\n  held\n"
 
 
-def run(seed: int, machine_class: MachineClass = DuraVip) -> Failure | None:
+def run(seed: int, machine_class: MachineClass = DuraVip, *, is_late: bool = False) -> Failure | None:
     """One run; None when everything held."""
-    world = World(seed, machine_class)
+    world = World(seed, machine_class, is_late=is_late)
     try:
         world.run()
     except Broken as broken:
@@ -290,27 +296,36 @@ def run(seed: int, machine_class: MachineClass = DuraVip) -> Failure | None:
 
 
 def first_failure(
-    seeds: range, machine_class: MachineClass = DuraVip, until: float | None = None
+    seeds: range, machine_class: MachineClass = DuraVip, until: float | None = None, *, is_late: bool = False
 ) -> tuple[Failure | None, int]:
     """Runs until one fails or the CPU clock says `until`. Returns the failure and how many runs there were."""
     for count, seed in enumerate(seeds):
         if until is not None and time.process_time() > until:
             return None, count
-        if failure := run(seed, machine_class):
+        if failure := run(seed, machine_class, is_late=is_late):
             return failure, count + 1
     return None, len(seeds)
+
+
+def failures(seeds: range, processes: int = 2) -> list[Failure]:
+    """Runs all seeds, on several processors at once."""
+    with ProcessPoolExecutor(processes) as pool:
+        return [failure for failure in pool.map(run, seeds, chunksize=100) if failure]
 
 
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description="Random runs of the DuraVIP machine.")
     parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=None, help="the first seed; drawn when not given")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().getrandbits(40)
-    began = time.process_time()
-    failure, count = first_failure(range(seed, seed + options.runs))
-    print(failure or f"{count} runs from seed {seed} held, {time.process_time() - began:.1f} s of CPU time")
+    seeds = range(seed, seed + options.runs)
+    began = time.perf_counter()
+    found = failures(seeds, options.processes) if options.processes > 1 else [first_failure(seeds)[0]]
+    failure = next((each for each in found if each), None)
+    print(failure or f"{options.runs} runs from seed {seed} held, {time.perf_counter() - began:.1f} s")
     return 1 if failure else 0
 
 
