@@ -51,6 +51,11 @@ def _message(message: Message) -> str:
     return " ".join([kind, *shown])
 
 
+def is_routine(effect: Effect) -> bool:
+    """It says only that the sender lives."""
+    return isinstance(effect, Multicast) and tell_message(effect.data).partition(" ")[0] in {"BEACON", "HEARTBEAT"}
+
+
 def tell_effect(effect: Effect) -> str:
     """What the machine asked for."""
     match effect:

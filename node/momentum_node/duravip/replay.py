@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from momentum_node.config.model import Address
 from momentum_node.duravip.flight import Did, Entry, FlightError, Input, Note, Opened, Snapshot, restore
 from momentum_node.duravip.machine import DuraVip
-from momentum_node.duravip.narration import tell_effect, tell_input
+from momentum_node.duravip.narration import is_routine, tell_effect, tell_input
 from momentum_node.duravip.vip import Effect, Placement
 
 
@@ -38,8 +38,8 @@ class Step:
 
     @property
     def is_quiet(self) -> bool:
-        """Nothing follows from it."""
-        return not (self.decisions or self.effects or self.differences)
+        """Nothing follows from it but a sign of life."""
+        return not (self.decisions or self.differences or any(not is_routine(effect) for effect in self.effects))
 
 
 class Replay:
