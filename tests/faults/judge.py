@@ -6,6 +6,7 @@ kernels    `ip monitor` in every node's network: how often an address came to an
 reports    read last: they must agree with the kernels (W6)
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ TWO_KERNELS_LIMIT_S = 0.25
 """Kernels' notices are read by threads of a busy process, so two of them may be that far apart when they were not."""
 HIDDEN_S = 1.0
 PAUSE_LIMIT_S = 0.25
+LOAD_LIMIT = 6.0
+"""The suite alone makes 1 to 2."""
 CALM_S = 1.0
 WHOLE_LIMIT_S = 90.0
 """An address that could not be plumbed is looked at again after 30 s."""
@@ -44,12 +47,13 @@ class Run:
     moves: int
     status_s: float
     problems: tuple[str, ...]
+    load: float = 0.0  # processes that want a processor, for each there is (getloadavg(3), the last minute)
     pause_s: float = 0.0  # the longest time in which this machine did not let the judge run
 
     @property
     def is_valid(self) -> bool:
         """Whether it says anything: Corosync takes a node for dead that does not run for 0.3 s, and is right."""
-        return self.pause_s < PAUSE_LIMIT_S
+        return self.pause_s < PAUSE_LIMIT_S and self.load < LOAD_LIMIT
 
     def judged(self, fault: Fault) -> tuple[str, ...]:
         """All problems, the outage among them."""
@@ -102,7 +106,7 @@ def run(cluster: LabCluster, shape: Shape, fault: Fault) -> Run:
     """Wait until all is well, do it, watch, undo it, judge. Raises `NotSoError` when all is not well in time."""
     with Pulse() as pulse:
         shown = _run(cluster, shape, fault)
-    return replace(shown, pause_s=pulse.longest_s)
+    return replace(shown, pause_s=pulse.longest_s, load=os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def _run(cluster: LabCluster, shape: Shape, fault: Fault) -> Run:
