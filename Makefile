@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 
 # Corosync comes with libcpg; unshare and nsenter are in util-linux.
 DEMO_PACKAGES := iproute2 util-linux corosync libcpg4
-TEST_PACKAGES := $(DEMO_PACKAGES) postfix swaks strace nftables
+TEST_PACKAGES := $(DEMO_PACKAGES) postfix swaks libnet-ssleay-perl strace nftables
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-kubernetes test test-long faults lint format bench lock clean

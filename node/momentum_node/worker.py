@@ -27,7 +27,7 @@ from momentum_node.limits.figures import queue_figures
 from momentum_node.privileges import drop_capabilities
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.admission import Admission
-from momentum_node.smtp.inbound import Inbound
+from momentum_node.smtp.inbound import HANDSHAKE_S, Inbound
 from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.resolver import Resolver
 from momentum_node.spool.delivery import TICK_S, Delivery
@@ -61,6 +61,7 @@ class Worker:
         self._link = CoreLink(own.worker_socket, index, self._on_frame, self._core_lost)
         self._delivery = Delivery(self._stores, Resolver(), self._link.send)
         self._servers: dict[tuple[str, int], asyncio.Server] = {}
+        self._secured: dict[tuple[str, int], bool] = {}  # whether a server speaks TLS from the first byte
         self._departures: dict[str, asyncio.Task[None]] = {}
         self._early: dict[tuple[str, int], socket.socket] = {}  # of a generation that is being read
         self._reloading: asyncio.Task[None] | None = None
@@ -255,7 +256,16 @@ class Worker:
         sock.setblocking(False)
         loop = asyncio.get_running_loop()
         backlog = self.admission.listener(key).backlog
-        self._servers[key] = await loop.create_server(lambda: Inbound(self, key), sock=sock, backlog=backlog)
+        is_secured = self.admission.speaks_tls(key)
+        context = self.admission.socket_tls(key) if is_secured else None
+        if is_secured and context is None:  # better no answer than one in the clear
+            sock.close()
+            return
+        patience = HANDSHAKE_S if is_secured else None
+        self._servers[key] = await loop.create_server(
+            lambda: Inbound(self, key), sock=sock, backlog=backlog, ssl=context, ssl_handshake_timeout=patience
+        )
+        self._secured[key] = is_secured
 
     def _unlisten(self, key: tuple[str, int]) -> None:
         server = self._servers.pop(key, None)
@@ -326,9 +336,17 @@ class Worker:
             else:
                 if lookup.node.digest != self._lookup.node.digest:
                     self._apply(lookup)
+                await self._secure_anew()
             while self._early:
                 await self._serve(*self._early.popitem())
         self._reloading = None
+
+    async def _secure_anew(self) -> None:
+        """Serve a socket anew whose Use_SSL is another now; clients that wait to be accepted are kept."""
+        for key in [key for key in self._servers if self.admission.speaks_tls(key) != self._secured[key]]:
+            sock = self._servers[key].sockets[0].dup()
+            self._unlisten(key)
+            await self._serve(key, sock)
 
     def _apply(self, lookup: Lookup) -> None:
         """Run on this generation from now on. Sessions look at it when their client says something."""

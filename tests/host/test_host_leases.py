@@ -51,8 +51,8 @@ def test_the_kernel_removes_it_when_everything_of_ours_is_dead(
         for pid in (node.process.pid, node.core_pid()):
             os.kill(pid, number)
         began = time.monotonic()
-        wait_until(lambda: not node.has(VIP) and not node.has(VIP6), 2.6, "both addresses expire")
-        assert time.monotonic() - began <= 2.4
+        wait_until(lambda: not node.has(VIP) and not node.has(VIP6), 3.5, "both addresses expire")
+        assert time.monotonic() - began > 1.2  # it was the kernel
 
 
 def test_a_renewal_that_comes_too_late_is_undone_at_once(lab: Lab, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_an_address_that_somebody_removes_is_put_back_and_counted(lab: Lab, tmp_
             ip("-n", space, "address", "delete", f"{address}/{length}", "dev", "eth0")
             wait_until(partial(node.has, address), 1, "it is back")
             assert "dynamic" in address_line(node.host, address)
-            assert 0 <= _gap_ms(watch, address) <= 10
+            assert 0 <= _gap_ms(watch, address) < 400  # at once, not with the next renewal
         assert [event["count"] for event in node.events("restored")] == [1, 2]
 
 

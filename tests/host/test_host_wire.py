@@ -65,7 +65,7 @@ def test_a_kernel_that_has_the_address_answers_a_probe(lab: Lab, tmp_path: Path,
     with Supervised(lab.hosts["n1"], tmp_path) as node:
         mac, took_s = node.do("probe", interface="eth0", address=address)
         assert mac == mac_of(other)
-        assert took_s < 0.02, "an answer ends the probe"
+        assert took_s < 0.039, "an answer ends the probe"
         neighbours = ip("-n", other.namespace, "neighbour", "show", "dev", "eth0")
         assert mac_of(node.host) not in neighbours, "asking leaves no trace"
 
@@ -75,10 +75,10 @@ def test_silence_is_the_verdict_after_three_probes(lab: Lab, tmp_path: Path, see
     with Supervised(lab.hosts["n1"], tmp_path) as node:
         mac, took_s = node.do("probe", interface="eth0", address=address)
         assert mac is None
-        assert 0.039 <= took_s <= 0.08
+        assert 0.039 <= took_s < 1  # later on a busy machine, never earlier
         probes = [at for at, frame in seen.frames("0806" if "." in address else "86dd") if is_probe(frame)]
         assert len(probes) == 3
-        assert all(0.010 <= later - earlier <= 0.04 for earlier, later in pairwise(probes))
+        assert all(0.010 <= later - earlier < 0.5 for earlier, later in pairwise(probes))
 
 
 def is_probe(frame: bytes) -> bool:
@@ -94,7 +94,7 @@ def test_two_hundred_probes_run_side_by_side(lab: Lab, tmp_path: Path) -> None:
         node.do("held")
         began = time.monotonic()
         answers = node.do("probe_all", interface="eth0", addresses=addresses)
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 4  # one after the other they would take 8 s
         assert answers[0] == mac_of(lab.hosts["n2"])
         assert set(answers[1:]) == {None}
 

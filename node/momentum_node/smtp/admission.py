@@ -4,11 +4,12 @@ import ssl
 from collections import Counter
 from collections.abc import Callable
 from ipaddress import ip_address
-from typing import Protocol
+from typing import Final, Protocol
 
 from momentum_node import clock
 from momentum_node.config.changes import session_ends
 from momentum_node.config.model import Address, InboundOptions, Listener, Place
+from momentum_node.log import logger
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.events import Client
 from momentum_node.smtp.offers import store_of
@@ -19,7 +20,8 @@ from momentum_node.smtp.trace import date_text
 from momentum_node.smtp.userstores import UserStores
 from momentum_node.spool.lookup import Lookup
 
-DEFAULT_BACKLOG = 500
+DEFAULT_BACKLOG: Final = 500
+ANY: Final = ip_address("0.0.0.0")  # noqa: S104 - a client of which nothing is said
 
 
 class Peer(Protocol):
@@ -96,6 +98,20 @@ class Admission:
         """Whether the peer is one whose PROXY header we wait for and believe."""
         options = self._options(peer)
         return options.proxy_protocol and any(peer.client in network for network in options.proxy_protocol_from)
+
+    def speaks_tls(self, key: tuple[str, int]) -> bool:
+        """Whether a socket speaks TLS from the first byte (Use_SSL of the socket, not of single clients)."""
+        listener = self.listener(key)
+        return self._lookup.inbound(listener, listener.address or ANY).use_ssl
+
+    def socket_tls(self, key: tuple[str, int]) -> ssl.SSLContext | None:
+        """With what such a socket is opened; None when it cannot be (said in the log)."""
+        listener = self.listener(key)
+        options = self._lookup.inbound(listener, listener.address or ANY)
+        if options.proxy_protocol:
+            logger().error("a socket with Use_SSL cannot wait for a PROXY header first", address=key[0], port=key[1])
+            return None
+        return self.contexts.get(options.tls)
 
     def tls(self, options: InboundOptions) -> ssl.SSLContext | None:
         """The server's side of TLS; None when its files cannot be used."""

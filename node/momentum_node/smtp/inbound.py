@@ -27,7 +27,7 @@ from momentum_node.smtp.xclient import Attributes
 COMMAND_LIMIT_S: Final = 600.0  # a command may take this long from its first byte to its last
 BUFFER_BYTES: Final = 65_536  # pipelined behind a message that is being committed
 LINGER_S: Final = 5.0  # for the client to read our last reply
-HANDSHAKE_S: Final = 30.0
+HANDSHAKE_S: Final = 30.0  # for the client's part of a TLS handshake
 REFUSAL_PAUSE_S: Final = 1.0  # before a wrong password is called so: guessing takes time
 
 
@@ -86,20 +86,15 @@ class Inbound(asyncio.Protocol):
             return
         self._reception.sessions.add(self)
         self._take(admitted)
-        if admitted.options.use_ssl:
-            self._start(self._begin_with_tls(admitted))
-        else:
-            self._begin(Session(admitted))
+        is_tls = self._transport.get_extra_info("ssl_object") is not None
+        self._session = Session(admitted, is_tls=is_tls, is_verified=self._is_verified())
+        self._transport.write(self._session.output())
+        if self._timer is None:
+            self._arm()
 
     def _take(self, admitted: Client) -> None:
         self._admitted, self._generation = admitted, self._admission.generation
         self._options, self._hostname = admitted.options, admitted.hostname
-
-    def _begin(self, session: Session) -> None:
-        self._session = session
-        self._transport.write(session.output())
-        if self._timer is None:
-            self._arm()
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
@@ -183,6 +178,8 @@ class Inbound(asyncio.Protocol):
             self._transport.write(data)
             if self._transport.is_closing():
                 return
+        if events and isinstance(events[-1], StartTls):
+            self._transport.pause_reading()  # the client was told to go ahead: what comes now is the handshake's
         if events and isinstance(events[-1], Close):
             self._transport.close()
             self._loop.call_later(LINGER_S, self._transport.abort)
@@ -229,14 +226,6 @@ class Inbound(asyncio.Protocol):
                 self.client = attributes.address or self.client
                 self._client_port = attributes.port or self._client_port
                 self._restart(attributes)
-
-    async def _begin_with_tls(self, admitted: Client) -> None:
-        """TLS from the first byte (Use_SSL)."""
-        context = self._admission.tls(admitted.options)
-        if context is None:
-            self._transport.abort()
-        elif await self._handshake(context):
-            self._begin(Session(admitted, is_tls=True, is_verified=self._is_verified()))
 
     async def _start_tls(self, behind: bytes) -> None:
         context = self._admission.tls(self._options)

@@ -5,6 +5,7 @@ The files are read by the unprivileged mail process: its uid must be able to rea
 
 import asyncio
 import ssl
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,11 @@ from momentum_node.smtp.tlsversions import Version, versions
 
 POLL_S: Final = 10.0
 
-_OFF: Final = {
-    "TLSV1": ssl.OP_NO_TLSv1,
-    "TLSV1.1": ssl.OP_NO_TLSv1_1,
-    "TLSV1.2": ssl.OP_NO_TLSv1_2,
-    "TLSV1.3": ssl.OP_NO_TLSv1_3,
+_NUMBERS: Final = {
+    "TLSV1": ssl.TLSVersion.TLSv1,
+    "TLSV1.1": ssl.TLSVersion.TLSv1_1,
+    "TLSV1.2": ssl.TLSVersion.TLSv1_2,
+    "TLSV1.3": ssl.TLSVersion.TLSv1_3,
 }
 Build: TypeAlias = Callable[[TlsOptions], ssl.SSLContext]
 
@@ -57,7 +58,12 @@ class TlsContexts:
             stamp = _stamp(options)
             if stamp != made.stamp:
                 made.stamp = stamp
-                made.context = self._try(options) or made.context
+                renewed = self._try(options)
+                if made.context is None:
+                    made.context = renewed
+                elif renewed is not None and options.certificate is not None:
+                    # In place: open sockets were given this object.
+                    made.context.load_cert_chain(options.certificate, options.key)
 
     def _try(self, options: TlsOptions) -> ssl.SSLContext | None:
         try:
@@ -82,11 +88,14 @@ def server_context(options: TlsOptions) -> ssl.SSLContext:
 
 
 def limit_versions(context: ssl.SSLContext, allowed: frozenset[Version]) -> None:
-    """Use these versions only."""
-    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    for version, switch in _OFF.items():
-        if version not in allowed:
-            context.options |= switch
+    """Use these versions only. Raises `ValueError` when one between two others is missing."""
+    first, *_, last = (name for name in (*_NUMBERS, *_NUMBERS) if name in allowed)
+    between = list(_NUMBERS)[list(_NUMBERS).index(first) : list(_NUMBERS).index(last) + 1]
+    if missing := [name for name in between if name not in allowed]:
+        raise ValueError(f"TLS_Protocols allows {first} and {last}, so it has to allow {', '.join(missing)}")
+    with warnings.catch_warnings():  # whoever names a version that is not safe any more gets it
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version, context.maximum_version = _NUMBERS[first], _NUMBERS[last]
 
 
 def _stamp(options: TlsOptions) -> tuple[object, ...]:
