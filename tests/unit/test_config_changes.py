@@ -77,7 +77,8 @@ def test_an_option_of_a_start_that_is_taken_away_is_told_too() -> None:
 
     assert set(waiting(before, after)) == {
         "restart needed: 'SpoolBase' in global keeps its old value until the node is started again",
-        "restart needed: 'Event_Loop' in ESMTP_Listener Listen *:25 keeps its old value until the node is started again",
+        "restart needed: 'Event_Loop' in ESMTP_Listener Listen *:25"
+        " keeps its old value until the node is started again",
     }
 
 

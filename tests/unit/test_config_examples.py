@@ -5,6 +5,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from momentum_node.config.bindings import Bindings
 from momentum_node.config.loading import ConfigurationInvalid, Loaded, load
 from momentum_node.config.model import Listener, NodeConfiguration, Place
 from momentum_node.config.printer import print_tree
@@ -109,7 +110,7 @@ def meaning(example: Loaded) -> NodeConfiguration:
         cluster=cluster,
         vips=vips,
         listeners=tuple(dataclasses.replace(one, place=nowhere) for one in node.listeners),
-        bindings={name: dataclasses.replace(one, place=nowhere) for name, one in node.bindings.items()},
+        bindings=Bindings({name: dataclasses.replace(one, place=nowhere) for name, one in node.bindings.items()}),
     )
 
 
