@@ -27,7 +27,7 @@ from momentum_node.duravip.machine import DuraVip
 from momentum_node.duravip.recorded import RecordedDuraVip
 from momentum_node.duravip.recorder import FlightRecorder
 from momentum_node.duravip.vip import Definition, Identity, Policy, definitions, policy_of
-from momentum_node.errors import ConfigurationError, DriverError
+from momentum_node.errors import BusError, ConfigurationError, DriverError
 from momentum_node.limits.questions import SOCKET, Questions
 from momentum_node.limits.rules import LimitRules
 from momentum_node.plainlisteners import PlainListeners
@@ -110,7 +110,7 @@ class Core:
         membership = asyncio.create_task(self.driver.run(self._cluster.cluster_group))
         await asyncio.wait({membership, asyncio.create_task(self._stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
         if membership.done():
-            membership.result()  # a defect: die, and the supervisor removes what we held
+            membership.result()  # a defect, or a pid that cannot join: die, and the supervisor starts another
         await self.driver.drain()
         await membership
         await self._close()
@@ -299,7 +299,7 @@ def run() -> int:
     own = settings.from_environment(os.environ)
     try:
         uvloop.run(_run(own))
-    except (ConfigurationError, DriverError) as error:
+    except (BusError, ConfigurationError, DriverError) as error:
         log.logger().error("the core cannot run", error=str(error))
         return 1
     return 0

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from momentum_node.bus.contract import BusEvent, Delivered, Lost, Member, ViewChanged
+from momentum_node.bus.contract import BusEvent, Delivered, IdentityTaken, Lost, Member, ViewChanged
 from momentum_node.duravip import driver as module
 from momentum_node.duravip.driver import Driver
 from momentum_node.duravip.machine import DuraVip
@@ -66,7 +66,8 @@ class RecordingActuator:
 class Stage:
     """A driver between a loopback bus and a recording actuator."""
 
-    def __init__(self, machine: type[DuraVip] = DuraVip) -> None:
+    def __init__(self, machine: type[DuraVip] = DuraVip, bus: type[LoopbackBus] = LoopbackBus) -> None:
+        self.bus = bus
         self.buses: list[LoopbackBus] = []
         definition = Definition(VIP, frozenset({"esmtp"}), (), claim=False)
         policy = Policy(view_mature_time_s=0.05, failback_delay_s=0.0)
@@ -80,7 +81,7 @@ class Stage:
         self.running = asyncio.create_task(self.driver.run("ec_cluster"))
 
     def _open(self) -> LoopbackBus:
-        self.buses.append(LoopbackBus())
+        self.buses.append(self.bus())
         return self.buses[-1]
 
     async def until(self, condition: Callable[[], object]) -> None:
@@ -134,3 +135,28 @@ async def test_a_machine_that_wants_to_start_anew_is_flushed_and_joins_again() -
     await stage.until(lambda: len(stage.buses) >= 2)
     assert stage.actuator.done.index("Plumb") < stage.actuator.done.index("flush")
     stage.running.cancel()
+
+
+class HauntedBus(LoopbackBus):
+    """An engine that takes us for a member already."""
+
+    async def connect(self, group: str, on_event: Callable[[BusEvent], None]) -> None:
+        raise IdentityTaken("cpg_join failed with CS_ERR_EXIST")
+
+
+async def test_a_pid_that_the_bus_never_lets_go_of_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process, with another pid, can join: an endless loop would leave its addresses without an owner."""
+    monkeypatch.setattr(module, "TAKEN_LIMIT_S", 0.05)
+    stage = Stage(bus=HauntedBus)
+    with pytest.raises(IdentityTaken):
+        await asyncio.wait_for(stage.running, 5)
+    assert len(stage.buses) > 1, "an earlier connection may need a moment to end"
+
+
+async def test_a_pid_that_the_bus_let_go_of_joins_again() -> None:
+    stage = Stage(bus=HauntedBus)
+    await stage.until(lambda: len(stage.buses) == 2)
+    stage.bus = LoopbackBus
+    await stage.until(lambda: "Plumb" in stage.actuator.done)
+    await stage.driver.drain()
+    await stage.running

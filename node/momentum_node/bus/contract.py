@@ -66,6 +66,10 @@ class BusFull(BusError):
     """The bound of unsent messages is reached: the engine takes nothing now (flow control, a forming ring)."""
 
 
+class IdentityTaken(BusError):
+    """The engine takes a process with our identity for a member already: another one, or one that it never let go."""
+
+
 class Bus(Protocol):
     """One membership of one group. Methods run on the event loop; none of them blocks."""
 
@@ -77,7 +81,8 @@ class Bus(Protocol):
     async def connect(self, group: str, on_event: Callable[[BusEvent], None]) -> None:
         """Join `group`; from then on every event is handed to `on_event` on the loop, in order.
 
-        Raises `BusError` when there is no engine to talk to, with what to check.
+        Raises `BusError` when there is no engine to talk to, with what to check; `IdentityTaken` when we are said to
+        be there already.
         """
         ...
 

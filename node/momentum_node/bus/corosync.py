@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from momentum_node.bus.blocking import in_thread
 from momentum_node.bus.callbacks import Callback as CpgCallback
-from momentum_node.bus.contract import BusEvent, Delivered, Lost, Member
+from momentum_node.bus.contract import BusEvent, Delivered, IdentityTaken, Lost, Member
 from momentum_node.bus.libcpg import Cpg, CpgError, Status
 from momentum_node.bus.sendqueue import SendQueue
 from momentum_node.bus.views import ViewCollector
@@ -167,7 +167,7 @@ async def _join(cpg: Cpg, group: str) -> None:
             return await in_thread("cpg_join", lambda: cpg.join(group), CALL_TIMEOUT_S)
         except CpgError as error:
             if loop.time() - started >= patience.get(error.code, 0.0):
-                raise
+                raise IdentityTaken(str(error)) if error.code == Status.EXIST else error from None
         await asyncio.sleep(RETRY_S)
 
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from momentum_node.bus.contract import Bus, BusEvent, Delivered, Lost, Member, ViewChanged
+from momentum_node.bus.contract import Bus, BusEvent, Delivered, IdentityTaken, Lost, Member, ViewChanged
 from momentum_node.clock import monotonic
 from momentum_node.config.model import Address
 from momentum_node.duravip.actuator import Actuator
@@ -23,6 +23,9 @@ RECONNECT_S = 0.5
 """Pause between two attempts to join. The original waits 5 s; our daemon is restarted at once, so should we be."""
 
 DRAIN_LIMIT_S = 30.0  # cluster §2.13, graceful stop
+
+TAKEN_LIMIT_S = 10.0
+"""An engine that still takes us for a member after so long never lets go of that: only another process can join."""
 
 
 class Driver:
@@ -43,6 +46,7 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._over: asyncio.Future[str] | None = None
         self._stopping = False
+        self._taken_since: float | None = None  # when the engine first said that we are a member already
         self._settling = False
         self._mark: object = None  # of the machine when a change was last told
         self._alarms: tuple[str, ...] = ()
@@ -51,7 +55,11 @@ class Driver:
         self.state = "BOOT"
 
     async def run(self, group: str) -> None:
-        """Join `group`, again and again, until `drain` is done. Raises what the machine raises: that is a defect."""
+        """Join `group`, again and again, until `drain` is done.
+
+        Raises what the machine raises: that is a defect. Raises `IdentityTaken` when no process with our identity can
+        join for `TAKEN_LIMIT_S`: one with another pid can.
+        """
         while True:
             self._enter("JOINING")
             reason = await self._membership(group)
@@ -124,7 +132,13 @@ class Driver:
         self._bus = self._open_bus()
         try:
             await self._bus.connect(group, self._on_event)
+            self._taken_since = None
             return await self._over
+        except IdentityTaken as error:
+            self._taken_since = monotonic() if self._taken_since is None else self._taken_since
+            if monotonic() - self._taken_since >= TAKEN_LIMIT_S:
+                raise
+            return str(error)
         except BusError as error:
             return str(error)
         finally:
