@@ -18,6 +18,9 @@ TEMPLATE_ANNOTATION: Final = f"{GROUP}/template"
 REFRESH_ANNOTATION: Final = f"{GROUP}/configuration"
 """On every pod, patched after the ConfigMap changed: makes the kubelet refresh the volume at once."""
 
+DRAIN_ANNOTATION: Final = f"{GROUP}/drain"
+"""On a Kubernetes node, set by people: it gives all its addresses up, whatever the value, until it is taken off."""
+
 STATUS_PORT: Final = 4806
 PROBE_PORT: Final = 4807
 BUS_PORT: Final = 5405

@@ -164,9 +164,7 @@ def _topology(fields: Fields) -> Topology | None:
 def _vip(fields: Fields) -> Vip | None:
     name, address = fields.text("name", "", required=True), fields.address("address")
     preferred = fields.texts("preferredNodeNames")
-    if len(preferred) > 1:
-        fields.refuse("preferredNodeNames[1]", "one preferred node is supported")
-    return Vip(name, address, preferred[0] if preferred else None) if address else None
+    return Vip(name, address, preferred) if address else None
 
 
 def _listener(fields: Fields) -> Listener:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from momentum_node.config.corosync import MAX_NODES, RingNode, profile_timing
+from momentum_node.config.corosync import MAX_NODES, RingNode, RingTiming, profile_timing
 from momentum_node.config.corosync import render as render_corosync
 from momentum_operator.names import MAIN_FILE, TEXT_FILE, node_name
 from momentum_operator.ring import RingMember
@@ -47,7 +47,9 @@ def render(
 
 
 def _listed(member: RingMember) -> dict[str, str | int]:
-    return {"name": member.name, "id": member.node_id, "address": member.address}
+    entry: dict[str, str | int] = {"name": member.name, "id": member.node_id, "address": member.address}
+    wishes = {"cordoned": member.is_cordoned, "draining": member.is_draining}
+    return entry | {wish: True for wish, is_wanted in wishes.items() if is_wanted}
 
 
 def digest(files: Mapping[str, str]) -> str:
@@ -94,8 +96,8 @@ def _listen(listener: Listener, vip: Vip) -> Block:
 
 
 def _movable(vip: Vip) -> list[str]:
-    preferred = node_name(vip.preferred_node) if vip.preferred_node else None
-    return ["Enable_Duravip = true", *_option("Duravip_Preference", preferred)]
+    preferred = " ".join(node_name(name) for name in vip.preferred_nodes)
+    return ["Enable_Duravip = true", *_option("Duravip_Preference", preferred or None)]
 
 
 def _peer(client: Client) -> Block:
@@ -127,7 +129,7 @@ def _binding(binding: Binding, vip: Vip) -> Block:
 
 def _cluster(spec: ClusterSpec, size: int) -> Block:
     policy = {"Majority": "quorum", "AllSides": "both"}[spec.bus.partition_policy]
-    mature_s = profile_timing(spec.bus.profile, size).mature_ms // 1000 if size else None
+    timing = profile_timing(spec.bus.profile, size) if size else None
     # Without a node nobody reads this yet; were it read, it must be a number that no few nodes are a majority of.
     cluster_size = size or MAX_NODES
     options = [
@@ -135,7 +137,7 @@ def _cluster(spec: ClusterSpec, size: int) -> Block:
         *_option("control_group", "ec_console"),
         f"partition_policy = {policy}",
         *_option("cluster_size", cluster_size),
-        *_option("view_mature_time", mature_s),
+        *([] if timing is None else _timing(timing)),
         *_option("duravip_failback_delay", spec.failback_delay_s),
         *_option("duravip_release_grace", spec.release_grace_s),
     ]
@@ -148,6 +150,12 @@ def _cluster(spec: ClusterSpec, size: int) -> Block:
         for entry in spec.networks
     ]
     return Block("cluster", None, (*options, *topologies))
+
+
+def _timing(timing: RingTiming) -> list[str]:
+    """What follows from the profile, in whole seconds; a silence is never judged too early."""
+    self_drop_s = -(-timing.self_drop_ms // 1000)
+    return [*_option("view_mature_time", timing.mature_ms // 1000), *_option("duravip_self_drop", self_drop_s)]
 
 
 def _option(name: str, value: str | int | None) -> list[str]:

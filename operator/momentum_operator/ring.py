@@ -12,12 +12,14 @@ HIGHEST_ID = 65_535
 
 @dataclass(frozen=True, slots=True)
 class RingMember:
-    """One node of the list: Kubernetes name, name on the bus, number, address of its own."""
+    """One node of the list: Kubernetes name, name on the bus, number, address of its own, and what is wanted of it."""
 
     kubernetes_name: str
     name: str
     node_id: int
     address: str
+    is_cordoned: bool = False  # the last choice for addresses
+    is_draining: bool = False  # gives all of them up
 
 
 def give_ids(given: Mapping[str, int], seen: Mapping[str, int], names: Iterable[str]) -> dict[str, int]:

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from momentum_node.config.corosync import MAX_NODES
-from momentum_operator.names import node_name
+from momentum_operator.names import DRAIN_ANNOTATION, node_name
 from momentum_operator.ring import RingMember, give_ids
 from momentum_operator.spec import ClusterSpec, Requirement
 
@@ -21,6 +21,8 @@ class KubeNode:
     addresses: tuple[str, ...] = ()
     is_ready: bool = True
     is_tainted: bool = False
+    is_cordoned: bool = False
+    is_draining: bool = False
     pod_networks: tuple[str, ...] = ()
 
 
@@ -87,7 +89,8 @@ def enrol(
 
 def _member(spec: ClusterSpec, node: KubeNode, ids: Mapping[str, int]) -> RingMember:
     name = node_name(node.name)
-    return RingMember(node.name, name, ids[name], bus_address(spec, node) or "")
+    address = bus_address(spec, node) or ""
+    return RingMember(node.name, name, ids[name], address, node.is_cordoned, node.is_draining)
 
 
 def read_node(value: Mapping[str, Any]) -> KubeNode:
@@ -102,6 +105,8 @@ def read_node(value: Mapping[str, Any]) -> KubeNode:
         addresses=tuple(a["address"] for a in addresses),
         is_ready=any(c["status"] == "True" for c in ready),
         is_tainted=bool((value.get("spec") or {}).get("taints")),
+        is_cordoned=bool((value.get("spec") or {}).get("unschedulable")),
+        is_draining=DRAIN_ANNOTATION in (metadata.get("annotations") or {}),
         pod_networks=tuple((value.get("spec") or {}).get("podCIDRs") or ()),
     )
 

@@ -22,7 +22,7 @@ class Vip:
 
     name: str
     address: Address
-    preferred_node: str | None = None
+    preferred_nodes: tuple[str, ...] = ()  # the first that is there has it
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,13 @@ def test_the_pod_of_the_owner_is_deleted(mail: Mail) -> None:
 
 
 @from_outside
+def test_the_node_of_the_owner_is_cordoned(mail: Mail) -> None:
+    owner = mail.holder()
+    with under_load(mail, "cordoned", aim_s=0.05, moves_from=owner, repair=lambda: mail.cluster.kubectl("uncordon", owner)):
+        mail.cluster.kubectl("cordon", owner)
+
+
+@from_outside
 @pytest.mark.needs(Fault.KILL_PROCESS)
 def test_the_supervisor_of_the_owner_is_killed(mail: Mail) -> None:
     owner = mail.holder()

@@ -4,6 +4,7 @@ import json
 
 from momentum_operator.actions import Apply, Delete, IssueSecrets, RefreshPod, SetFinalizer
 from momentum_operator.observe import Other
+from momentum_operator.roster import read_node
 from tests.unit.operator_world import VIP_1, VIP_2, World, example, node, report
 
 
@@ -187,3 +188,42 @@ def test_an_address_that_is_no_longer_declared_loses_its_object() -> None:
     spec["listeners"][0]["vips"] = ["out-1"]
     world.settle()
     assert ("DuraVIP", "mail-198-18-0-42") not in world.objects
+
+
+def test_cordon_and_drain_of_a_kubernetes_node_reach_the_node_list() -> None:
+    world = World().running()
+    assert "cordoned" not in world.file("nodes.json")
+    world.nodes[1] = node(2, is_cordoned=True)
+    world.nodes[2] = node(3, is_draining=True)
+    world.settle()
+    listed = {one["name"]: one for one in json.loads(world.file("nodes.json"))["nodes"]}
+    assert (listed["n2"]["cordoned"], listed["n3"]["draining"]) == (True, True)
+    assert listed["n1"] == {"name": "n1", "id": 1, "address": "198.18.0.1"}
+    world.nodes[1:] = [node(2), node(3)]
+    world.settle()
+    assert "cordoned" not in world.file("nodes.json")
+    assert "draining" not in world.file("nodes.json")
+
+
+def test_cordon_and_the_annotation_are_read() -> None:
+    value = {
+        "metadata": {"name": "n1", "annotations": {"momentumcluster.io/drain": ""}},
+        "spec": {"unschedulable": True},
+    }
+    assert (read_node(value).is_cordoned, read_node(value).is_draining) == (True, True)
+    plain = read_node({"metadata": {"name": "n1"}})
+    assert (plain.is_cordoned, plain.is_draining) == (False, False)
+
+
+def test_several_preferred_nodes_are_rendered_in_order() -> None:
+    vips = [{"name": "out-1", "address": "198.18.0.41", "preferredNodeNames": ["n2.example.com", "n1"]}]
+    world = World(resource=example(vips=vips, listeners=[{"name": "smtp", "vips": ["out-1"]}], bindings=[]))
+    world.settle()
+    assert 'Duravip_Preference = "n2 n1"' in world.file("ecelerity.conf")
+
+
+def test_the_silence_that_isolates_follows_from_the_profile() -> None:
+    for profile, seconds in (("Fast", 3), ("Balanced", 10), ("Safe", 30)):
+        world = World(resource=example(bus={"profile": profile}))
+        world.settle()
+        assert f"duravip_self_drop = {seconds}\n" in world.file("ecelerity.conf")
