@@ -113,7 +113,11 @@ def test_the_pod_of_the_owner_is_deleted(mail: Mail) -> None:
 @from_outside
 def test_the_node_of_the_owner_is_cordoned(mail: Mail) -> None:
     owner = mail.holder()
-    with under_load(mail, "cordoned", aim_s=0.05, moves_from=owner, repair=lambda: mail.cluster.kubectl("uncordon", owner)):
+
+    def repair() -> None:
+        mail.cluster.kubectl("uncordon", owner)
+
+    with under_load(mail, "cordoned", aim_s=0.05, moves_from=owner, repair=repair):
         mail.cluster.kubectl("cordon", owner)
 
 
