@@ -84,6 +84,7 @@ class Core:
         self.reporting = Reporting(self)
         self.board = Board(self.reporting.build, uids | {settings.SERVICES_UID})
         self._usable: frozenset[Address] | None = None
+        self._judged_by: object = None
         self._down: set[str] = set()
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -135,7 +136,7 @@ class Core:
         """Prove to the supervisor that this loop runs; see whether the workers do."""
         while True:
             self.link.heartbeat()
-            self._usability_changed()
+            self._look_at_usability()
             await asyncio.sleep(BEAT_S)
 
     # -- configuration ---------------------------------------------------------------------------
@@ -246,6 +247,13 @@ class Core:
         return machine
 
     # -- what can be served here -----------------------------------------------------------------
+
+    def _look_at_usability(self) -> None:
+        """Ten times a second, so with nothing new it costs nothing, however many addresses there are."""
+        facts = self.workers.are_accepting(), frozenset(self._down)
+        if facts != self._judged_by:
+            self._judged_by = facts
+            self._usability_changed()
 
     def _usability_changed(self) -> None:
         """Tell the machine which addresses can be served: their link is up, and a mail worker accepts."""
