@@ -24,6 +24,8 @@ DRAIN_ANNOTATION: Final = f"{GROUP}/drain"
 STATUS_PORT: Final = 4806
 PROBE_PORT: Final = 4807
 BUS_PORT: Final = 5405
+ROWS_PORT: Final = BUS_PORT + 1
+"""Where nodes tell each other which of them they hear (the resolver beside Corosync)."""
 CLUSTER_PORT: Final = 4802
 
 MAIN_FILE: Final = "ecelerity.conf"

@@ -130,7 +130,7 @@ def _bus(settings: Settings) -> Json:
     mounts = {"libqb": "/tmp", "bus-run": "/run", "corosync": "/run/momentum/corosync", "bus-key": "/etc/corosync"}  # noqa: S108
     container = _container("bus", settings, ["momentum-node", "bus"], mounts)
     container["restartPolicy"] = "Always"
-    container["ports"] = [_port("bus", names.BUS_PORT, "UDP")]
+    container["ports"] = [_port("bus", names.BUS_PORT, "UDP"), _port("rows", names.ROWS_PORT, "UDP")]
     container["securityContext"] = _security(0, 0, ("IPC_LOCK", "SYS_NICE"))
     return container
 

@@ -1,11 +1,12 @@
 """The first process of the bus container: it runs Corosync, starts it again when it ends, and passes SIGTERM on.
 
+Beside it runs the resolver (`resolving.py`), at whose word Corosync is stopped and stays so for a while.
+
 One line is printed for each thing that happens. Corosync takes SCHED_RR by itself (`sched_rr: yes`); where it may not,
 nice -20 is what keeps load from looking like dead nodes, so that is set first.
 """
 
 import os
-import re
 import shutil
 import signal
 import socket
@@ -14,6 +15,9 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
+from momentum_node.bus import ringfiles
+from momentum_node.bus.resolverchild import LEAVE, RETURN, ResolverChild
+
 WAIT_S = 120.0
 POLL_S = 0.5
 REMIND_S = 10.0
@@ -21,8 +25,11 @@ STEADY_S = 10.0
 """A Corosync that ran so long did not fail at start: the next restart is immediate again."""
 BACKOFF_S = (0.0, 0.25, 0.5, 1.0, 2.0)
 STOP_S = 10.0
+LEAVE_S = 1.0
+"""A daemon that is to leave a ring that stands still may be unable to."""
 
-_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+_STOP = {signal.SIGTERM, signal.SIGINT}
+_SIGNALS = {*_STOP, signal.SIGCHLD, LEAVE, RETURN}
 
 
 def run_corosync(conf: str, *, program: str = "corosync", wait_s: float = WAIT_S) -> int:
@@ -43,14 +50,27 @@ def run_corosync(conf: str, *, program: str = "corosync", wait_s: float = WAIT_S
 
 
 def _keep_running(command: list[str], conf: str) -> int:
+    resolver = ResolverChild(Path(conf), _own_id(Path(conf)), _SIGNALS)
+    try:
+        return _restart_until_asked(command, conf, resolver)
+    finally:
+        resolver.stop()
+
+
+def _restart_until_asked(command: list[str], conf: str, resolver: ResolverChild) -> int:
     failures = 0
     while True:
         _make_state_dir(Path(conf))
         started = time.monotonic()
-        end = _run(command)
+        end = _run(command, resolver)
         if end.was_asked:
             _say(f"corosync ended ({end.how}) as asked")
             return 0
+        if resolver.wants_out:
+            _say(f"corosync ended ({end.how}): this node stays out of the ring")
+            if _stop_asked_while_out(resolver):
+                return 0
+            continue
         failures = 0 if time.monotonic() - started >= STEADY_S else failures
         delay = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
         failures += 1
@@ -65,24 +85,43 @@ class _End:
     was_asked: bool
 
 
-def _run(command: list[str]) -> _End:
+def _run(command: list[str], resolver: ResolverChild) -> _End:
     """One life of Corosync. Blocked signals are not inherited, or it could not be stopped."""
     files = _Files(Path(command[-1]))
     pid = os.posix_spawn(command[0], command, os.environ, setsigmask=(), setsigdef=tuple(_SIGNALS))
     _say(f"corosync started, pid {pid}")
     kill_at: float | None = None
+    was_asked = False
     while True:
+        resolver.keep()
         received = signal.sigtimedwait(_SIGNALS, POLL_S)
+        resolver.heed(received)
         if files.have_changed() and kill_at is None:
             _reload(command[0])
-        if received is not None and received.si_signo != signal.SIGCHLD and kill_at is None:
-            _say(f"{signal.Signals(received.si_signo).name}: stopping corosync")
-            kill_at = time.monotonic() + STOP_S
+        was_asked = was_asked or _is_stop(received)
+        if kill_at is None and (was_asked or resolver.wants_out):
+            _say(f"{signal.Signals(received.si_signo).name if received else 'resolver'}: stopping corosync")
+            kill_at = time.monotonic() + (STOP_S if was_asked else LEAVE_S)
             os.kill(pid, signal.SIGTERM)
-        if (status := _reap(pid)) is not None:
-            return _End(_describe(status), kill_at is not None)
+        if (status := _reap(pid, resolver)) is not None:
+            return _End(_describe(status), was_asked)
         if kill_at is not None and time.monotonic() > kill_at:
             os.kill(pid, signal.SIGKILL)
+
+
+def _stop_asked_while_out(resolver: ResolverChild) -> bool:
+    """Returns when the ring may be tried again (False), or SIGTERM came."""
+    while resolver.wants_out:
+        received = signal.sigtimedwait(_SIGNALS, POLL_S)
+        if _is_stop(received):
+            return True
+        resolver.heed(received)
+        _reap(0, resolver)
+    return False
+
+
+def _is_stop(received: signal.struct_siginfo | None) -> bool:
+    return received is not None and received.si_signo in _STOP
 
 
 class _Files:
@@ -101,7 +140,9 @@ class _Files:
 
     def _read(self) -> tuple[bytes, ...] | None:
         try:
-            return tuple(path.read_bytes() for path in (self._conf, *map(Path, _values(self._conf, "keyfile"))))
+            return tuple(
+                path.read_bytes() for path in (self._conf, *map(Path, ringfiles.values(self._conf, "keyfile")))
+            )
         except OSError:
             return None
 
@@ -119,18 +160,18 @@ def _reload(corosync: str) -> None:
     os.posix_spawn(tool, [tool, "-R"], os.environ, setsigmask=(), setsigdef=tuple(_SIGNALS))
 
 
-def _reap(pid: int) -> int | None:
+def _reap(pid: int, resolver: ResolverChild) -> int | None:
     """Collect everything that ended (as pid 1 we inherit orphans); the wait status of `pid` if it is among them."""
-    status = None
+    gone: dict[int, int] = {}
     while True:
         try:
             ended, code = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return status
+            ended = 0
         if ended == 0:
-            return status
-        if ended == pid:
-            status = code
+            resolver.ended(gone)
+            return gone.get(pid)
+        gone[ended] = code
 
 
 def _describe(status: int) -> str:
@@ -139,7 +180,7 @@ def _describe(status: int) -> str:
 
 
 def _stop_asked_within(seconds: float) -> bool:
-    return signal.sigtimedwait(_SIGNALS - {signal.SIGCHLD}, seconds) is not None
+    return signal.sigtimedwait(_STOP, seconds) is not None
 
 
 def _wait_for_own_address(conf: Path, wait_s: float) -> int | None:
@@ -160,15 +201,12 @@ def _wait_for_own_address(conf: Path, wait_s: float) -> int | None:
 
 
 def _names_this_host(conf: Path) -> bool:
-    return any(_is_ours(address) for address in _values(conf, "ring0_addr"))
+    return any(_is_ours(address) for address in ringfiles.values(conf, "ring0_addr"))
 
 
-def _values(conf: Path, option: str) -> list[str]:
-    """The values of an option in corosync.conf; none while the file is not there yet."""
-    try:
-        return re.findall(rf"^\s*{option}:\s*(\S+)\s*$", conf.read_text(), re.MULTILINE)
-    except FileNotFoundError:
-        return []
+def _own_id(conf: Path) -> int | None:
+    listed = zip(ringfiles.values(conf, "nodeid"), ringfiles.values(conf, "ring0_addr"), strict=False)
+    return next((int(node_id) for node_id, address in listed if _is_ours(address)), None)
 
 
 def _is_ours(address: str) -> bool:
@@ -182,7 +220,7 @@ def _is_ours(address: str) -> bool:
 
 
 def _make_state_dir(conf: Path) -> None:
-    for directory in _values(conf, "state_dir"):
+    for directory in ringfiles.values(conf, "state_dir"):
         Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
 
 

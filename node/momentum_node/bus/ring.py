@@ -36,6 +36,8 @@ class RingStatus:
     token_losses: int
     send_failed: bool
     """The daemon cannot send on its link (firewall, missing interface): totemsrp's own verdict."""
+    formed: int = 0
+    """How often it was on a ring that was new."""
 
     def unreachable(self) -> frozenset[int]:
         """Nodes without one connected link."""
@@ -57,6 +59,7 @@ def ring_status(values: Mapping[str, int | float | str], own_id: int) -> RingSta
         links=tuple(sorted(link for link in _links(values) if link.node_id != own_id)),
         gathers=_number(values, "stats.srp.gather_entered"),
         token_losses=_number(values, "stats.srp.operational_token_lost"),
+        formed=_number(values, "stats.srp.operational_entered"),
         send_failed=bool(_number(values, "stats.srp.firewall_enabled_or_nic_failure")),
     )
 

@@ -30,15 +30,21 @@ class RingWatch:
         while True:
             before = self.status, self.problem
             try:
-                self.status, self.problem = await in_thread("reading cmap", self._read, TIMEOUT_S), None
+                self.status, self.problem = await read_ring(self._node_id), None
             except BusError as error:
                 self.problem = str(error)
             if (self.status, self.problem) != before:
                 self._on_change()
             await asyncio.sleep(INTERVAL_S)
 
-    def _read(self) -> RingStatus:
-        values = libcmap.read(Map.ICMAP, RUNTIME_PREFIX)
-        for prefix in PREFIXES:
-            values |= libcmap.read(Map.STATS, prefix)
-        return ring_status(values, self._node_id)
+
+async def read_ring(node_id: int) -> RingStatus:
+    """The status now. Raises `BusError` when Corosync does not answer within `TIMEOUT_S`, or does not run."""
+    return await in_thread("reading cmap", lambda: _read(node_id), TIMEOUT_S)
+
+
+def _read(node_id: int) -> RingStatus:
+    values = libcmap.read(Map.ICMAP, RUNTIME_PREFIX)
+    for prefix in PREFIXES:
+        values |= libcmap.read(Map.STATS, prefix)
+    return ring_status(values, node_id)
