@@ -239,7 +239,7 @@ class Process:
                 return
             self._timer = None
             if self.is_up and self.machine is machine and machine is not None:
-                # Two roundings lie between `due` and this clock: without the step a timer would wait for ever in no time.
+                # Two roundings lie between `due` and this clock: without the step time would stand still here.
                 machine.on_timer(due if 0 < due - self.now < 1e-6 else self.now)
                 self.settle()
 
