@@ -1,6 +1,6 @@
 """The process beside Corosync that keeps one broken pair from stopping everybody's ring. The driver of `resolver.py`.
 
-    a word of ours each 0.2 s  ──> group of its own on the ring ──> back to us?   \\
+    a word of ours each 0.4 s  ──> group of its own on the ring ──> back to us?   \\
     cmap: links, rings formed                                                      > symptoms ──> our row
     UDP, the ring's port + 1   <──> rows of the others                            ──> resolver ──> SIGUSR1, SIGUSR2
 
@@ -30,6 +30,7 @@ from momentum_node.errors import BusError
 
 GROUP = "momentum.pulse"
 TICK_S = 0.2
+PULSE_S = 0.4
 LOOK_S, LOOK_CLOSELY_S = 1.0, 0.25
 SUSPICIOUS_S = 0.6
 FILES_S = 5.0
@@ -51,6 +52,7 @@ class Resolving(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
         self._bus: CorosyncBus | None = None
         self._is_under_way = False
+        self._pulse_due = 0.0
         self._said = Verdict(Act.NOTHING)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -118,15 +120,15 @@ class Resolving(asyncio.DatagramProtocol):
         while True:
             now = monotonic()
             self._symptoms.tick(now)
-            self._pulse()
+            self._pulse(now)
             self._tell(now)
             self._judge(now)
             await asyncio.sleep(TICK_S)
 
-    def _pulse(self) -> None:
+    def _pulse(self, now: float) -> None:
         """Never a second one on its way: a ring that forms is not to be flooded."""
-        if self._bus is not None and not self._is_under_way:
-            self._is_under_way = True
+        if self._bus is not None and not self._is_under_way and now >= self._pulse_due:
+            self._is_under_way, self._pulse_due = True, now + PULSE_S
             with contextlib.suppress(BusError):
                 self._bus.send(b"")
 
