@@ -64,6 +64,7 @@ class Recipient:
     address: str
     binding: str
     domain: str  # routing domain, lower case
+    hop: int = 0  # how often it was handed from node to node
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class Stored:
     waiting: set[str]  # ids whose end is not durable yet
     queued: int  # messages that are still in the queues
     resident: bytes | None = None  # the content, while memory allows
+    created: float = 0.0  # as in the envelope
 
 
 class Result(IntEnum):
@@ -108,6 +110,7 @@ class Outcome:
     result: Result
     retries: int = 0
     next_attempt: float = 0.0  # seconds since the epoch
+    hop: int = 0  # the copy that it speaks of; a message that comes back later has a higher one
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +139,4 @@ class Message:
     retries: int = 0
     next_attempt: float = 0.0  # seconds since the epoch
     last_reply: Reply | None = field(default=None)
+    trail: tuple[float, ...] = ()  # when it was handed over lately, seconds since the epoch

@@ -3,7 +3,10 @@
 kind 1, transaction    0  4  length of the metadata (little-endian)
                        4     metadata, msgpack: [envelope, recipients, head length, body file | nil, completes]
                        …     content: trace header, then the body unless it has a file of its own
-kind 2, outcomes       msgpack: [[id, result, retries, next attempt] …]
+kind 2, outcomes       msgpack: [[id, result, retries, next attempt, hop] …]
+kind 3, marks          msgpack: [[id, created, state, hop, node, at, awaits, owes] …]
+
+A hop of 0 is left out, there and in a recipient: mail that never moved looks as it always did.
 """
 
 import struct
@@ -14,10 +17,12 @@ from typing import Final
 import msgpack
 
 from momentum_node.errors import SpoolError
+from momentum_node.spool.marks import Mark, State
 from momentum_node.spool.message import Envelope, Outcome, Recipient, Result, Transaction
 
 TRANSACTION: Final = 1
 OUTCOMES: Final = 2
+MARKS: Final = 3
 _LENGTH: Final = struct.Struct("<I")
 
 
@@ -33,12 +38,14 @@ class StoredTransaction:
     completes: tuple[Outcome, ...]
 
 
-def _pack_outcomes(outcomes: Iterable[Outcome]) -> list[tuple[str, int, int, float]]:
-    return [(one.id, int(one.result), one.retries, one.next_attempt) for one in outcomes]
+def _pack_outcomes(outcomes: Iterable[Outcome]) -> list[tuple[object, ...]]:
+    return [
+        (one.id, int(one.result), one.retries, one.next_attempt, *((one.hop,) if one.hop else ())) for one in outcomes
+    ]
 
 
-def _unpack_outcomes(packed: Sequence[tuple[str, int, int, float]]) -> tuple[Outcome, ...]:
-    return tuple(Outcome(id_, Result(result), retries, at) for id_, result, retries, at in packed)
+def _unpack_outcomes(packed: Sequence[tuple[str, int, int, float, int]]) -> tuple[Outcome, ...]:
+    return tuple(Outcome(one[0], Result(one[1]), *one[2:]) for one in packed)
 
 
 def _metadata(transaction: Transaction) -> bytes:
@@ -56,7 +63,10 @@ def _metadata(transaction: Transaction) -> bytes:
                 envelope.received_via,
                 envelope.message_id,
             ),
-            [(one.id, one.address, one.binding, one.domain) for one in transaction.recipients],
+            [
+                (one.id, one.address, one.binding, one.domain, *((one.hop,) if one.hop else ()))
+                for one in transaction.recipients
+            ],
             len(transaction.head),
             transaction.body_file,
             _pack_outcomes(transaction.completes),
@@ -102,5 +112,21 @@ def decode_outcomes(payload: bytes) -> tuple[Outcome, ...]:
     """Raises `SpoolError` when the payload is not one of ours."""
     try:
         return _unpack_outcomes(msgpack.unpackb(payload))
-    except (ValueError, TypeError, msgpack.UnpackException) as error:
+    except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
         raise SpoolError(f"an outcomes record cannot be read: {error}") from None
+
+
+def encode_marks(marks: Sequence[Mark]) -> bytes:
+    """The payload of one marks record."""
+    packed: bytes = msgpack.packb(
+        [(one.id, one.created, int(one.state), one.hop, one.node, one.at, one.awaits, one.owes) for one in marks]
+    )
+    return packed
+
+
+def decode_marks(payload: bytes) -> tuple[Mark, ...]:
+    """Raises `SpoolError` when the payload is not one of ours."""
+    try:
+        return tuple(Mark(one[0], one[1], State(one[2]), *one[3:]) for one in msgpack.unpackb(payload))
+    except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
+        raise SpoolError(f"a marks record cannot be read: {error}") from None

@@ -11,24 +11,28 @@ Segments go oldest first and only when everything in them is finished, because t
 When old segments hold little that lives, the living is written anew at the front, a piece with each commit.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from momentum_node.errors import SpoolError
+from momentum_node.spool import startnumber
 from momentum_node.spool.disk import Disk, File, Lock
-from momentum_node.spool.message import IdSource, Outcome, Place, Stored, Transaction, next_start
+from momentum_node.spool.marking import MARK_BYTES, MarkKeeper
+from momentum_node.spool.marks import Mark, finished, taken
+from momentum_node.spool.message import IdSource, Outcome, Place, Recipient, Stored, Transaction
 from momentum_node.spool.records import (
+    MARKS,
     OUTCOMES,
     TRANSACTION,
     decode_transaction,
+    encode_marks,
     encode_outcomes,
     encode_transaction,
 )
 from momentum_node.spool.recovery import BODIES, Kept, Recovery, Unreadable, segment_name, segment_numbers
-from momentum_node.spool.segment import FIRST_RECORD, FORMAT, READABLE_FORMATS
+from momentum_node.spool.segment import FIRST_RECORD
 from momentum_node.spool.segment_log import SEGMENT_BYTES, SegmentLog
 
 MOVE_BYTES: Final = 1 << 20
@@ -64,7 +68,10 @@ class Shard:
         self._segments: dict[int, _Segment] = {}
         self._by_message: dict[str, Stored] = {}
         self._tries: dict[str, Outcome] = {}
-        self._recovered = False
+        self.marks = MarkKeeper()
+        """What is known of messages that move between nodes; complete when the recovery is."""
+        self._moved_marks: list[tuple[Mark, int]] = []  # by the commit that runs: mark, segment
+        self.is_recovered = False
         self._old_bodies: list[str] = []
         self._recovery = Recovery(disk, folder, self._quarantine)
         self.to_recover: list[int] = []
@@ -85,34 +92,7 @@ class Shard:
 
     def start(self, node_id: int, shard: int, minutes: int) -> IdSource:
         """Ids for this start. The number is durable before this returns, so no id is ever given twice."""
-        number = next_start(self._stored_start(), minutes)
-        path, new = f"{self._folder}/shard.json", f"{self._folder}/shard.new"
-        if "shard.new" in self._disk.list(self._folder):
-            self._disk.unlink(new)
-        file = self._disk.create(new)
-        try:
-            file.pwritev([json.dumps({"format": FORMAT, "start": number}).encode()], 0)
-            file.fdatasync()
-        finally:
-            file.close()
-        self._disk.rename(new, path)
-        self._disk.sync_directory(self._folder)
-        return IdSource(node_id, shard, number)
-
-    def _stored_start(self) -> int | None:
-        if "shard.json" not in self._disk.list(self._folder):
-            return None
-        file = self._disk.open(f"{self._folder}/shard.json")
-        try:
-            state = json.loads(file.read(4096, 0))
-            version, start = int(state["format"]), int(state["start"])
-        except (ValueError, KeyError, TypeError):
-            return None  # the minutes since the epoch stand in for it
-        finally:
-            file.close()
-        if version not in READABLE_FORMATS:
-            raise SpoolError(f"{self._folder} has format {version}, which this version does not read")
-        return start
+        return IdSource(node_id, shard, startnumber.begin(self._disk, self._folder, minutes))
 
     def close(self) -> None:
         """Let go of files and lock. What was written stays as it is."""
@@ -137,7 +117,17 @@ class Shard:
             for recipient in one.recipients:
                 self._by_message[recipient.id] = one.stored
         self._segments[number] = segment
+        marks = self._recovery.marks
+        self.marks.learn((mark for mark in marks if mark.state.is_here), number)
+        for one in kept:
+            self.marks.learn(_taken(one.envelope.created, one.recipients), number)
+        self.marks.learn(marks, number)
         return kept
+
+    def created(self, id_: str) -> float | None:
+        """When a message that lies here was made, or None. Any thread."""
+        stored = self._by_message.get(id_)
+        return None if stored is None else stored.created
 
     def finish_recovery(self) -> None:
         """All of `to_recover` was gone through: from now on segments may be removed. Bodies nobody names are."""
@@ -145,7 +135,7 @@ class Shard:
             if name not in self._recovery.body_files:
                 self._disk.unlink(f"{self._folder}/{BODIES}/{name}")
         self._old_bodies = []
-        self._recovered = True
+        self.is_recovered = True
 
     def _set_aside(self, number: int, reason: str) -> None:
         """A segment without a header: removed when it has no records (power went as it was made), else quarantined."""
@@ -222,16 +212,27 @@ class Shard:
         self._log.sync = sync
 
     def write(
-        self, transactions: Sequence[tuple[Transaction, File | None]], outcomes: Sequence[Outcome]
+        self,
+        transactions: Sequence[tuple[Transaction, File | None]],
+        outcomes: Sequence[Outcome],
+        marks: Sequence[Mark] = (),
+        now: float = 0.0,
     ) -> list[Stored]:
         """Keep all of it; on return it survives a power cut. One `Stored` for each transaction, in order.
 
+        A message of which another node may have a copy gets its mark with its end; `now`: seconds since the epoch.
         Raises `OSError` or `SpoolError`: then none of it counts as kept, and the caller offers outcomes again.
         """
         self._sync_bodies(transactions)
+        transactions = [(self._stamped_ends(one), body) for one, body in transactions]
+        outcomes = [self._stamped(one) for one in outcomes]
         try:
+            self._moved_marks = []
             moved = self._move_oldest()  # first: an outcome of this group must not come before a copy of its message
             stored = [self._put(one) for one, _ in transactions]
+            ended = [*outcomes, *(done for one, _ in transactions for done in one.completes)]
+            marks = [*self._end_marks(ended, now), *marks]
+            marked = self._put_marks(marks)
             if outcomes:
                 self._log.put(OUTCOMES, [encode_outcomes(outcomes)])
             self._log.finish()
@@ -241,7 +242,10 @@ class Shard:
         self._register(transactions, stored)
         for entry, place in moved:
             self._replace(entry, place)
-        self._apply([*outcomes, *(done for one, _ in transactions for done in one.completes)])
+        for mark, number in self._moved_marks:
+            self.marks.put(mark, number)
+        self._apply(ended)
+        self._apply_marks(marks, marked)
         with suppress(OSError):  # what cannot be removed now is removed later; the write itself has succeeded
             self._remove_finished()
         return stored
@@ -258,7 +262,11 @@ class Shard:
         payload = encode_transaction(transaction)
         place = self._log.put(TRANSACTION, payload, content_at=len(payload[0]) + len(payload[1]))
         return Stored(
-            place, transaction.body_file, {one.id for one in transaction.recipients}, len(transaction.recipients)
+            place,
+            transaction.body_file,
+            {one.id for one in transaction.recipients},
+            len(transaction.recipients),
+            created=transaction.envelope.created,
         )
 
     def _register(self, transactions: Sequence[tuple[Transaction, File | None]], stored: list[Stored]) -> None:
@@ -269,6 +277,8 @@ class Shard:
             self._segments[entry.place.segment].live[entry.place.payload_at] = entry
             for recipient in transaction.recipients:
                 self._by_message[recipient.id] = entry
+            for mark in _taken(entry.created, transaction.recipients):
+                self.marks.put(mark, entry.place.segment)
 
     def _replace(self, entry: Stored, place: Place) -> None:
         self._segments[entry.place.segment].live.pop(entry.place.payload_at, None)
@@ -277,19 +287,48 @@ class Shard:
 
     def _apply(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
-            if not outcome.result.is_final:
+            if outcome.result.is_final:
+                self._end(outcome.id)
+            else:
                 self._tries[outcome.id] = outcome
-                continue
-            self._tries.pop(outcome.id, None)
-            entry = self._by_message.pop(outcome.id, None)
-            if entry is None:
-                continue
-            entry.waiting.discard(outcome.id)
-            if not entry.waiting:
-                self._segments[entry.place.segment].live.pop(entry.place.payload_at, None)
-                if entry.body_file is not None:
-                    with suppress(OSError):  # swept at the next start
-                        self.drop_body(entry.body_file)
+
+    def _end(self, id_: str) -> None:
+        """The message is done with here."""
+        self._tries.pop(id_, None)
+        self.marks.drop(id_)
+        entry = self._by_message.pop(id_, None)
+        if entry is None:
+            return
+        entry.waiting.discard(id_)
+        if not entry.waiting:
+            self._segments[entry.place.segment].live.pop(entry.place.payload_at, None)
+            if entry.body_file is not None:
+                with suppress(OSError):  # swept at the next start
+                    self.drop_body(entry.body_file)
+
+    def _stamped(self, outcome: Outcome) -> Outcome:
+        """With the hop of the copy that lies here: of no other does it speak."""
+        mark = self.marks.get(outcome.id)
+        return outcome if mark is None or not mark.hop else replace(outcome, hop=mark.hop)
+
+    def _stamped_ends(self, transaction: Transaction) -> Transaction:
+        ends = transaction.completes
+        return replace(transaction, completes=tuple(map(self._stamped, ends))) if ends else transaction
+
+    def _end_marks(self, outcomes: Sequence[Outcome], now: float) -> list[Mark]:
+        ends = [one for one in outcomes if one.result.is_final]
+        made = (finished(self.marks.get(one.id), one.id, self.created(one.id) or 0.0, one.hop, now) for one in ends)
+        return [mark for mark in made if mark is not None]
+
+    def _put_marks(self, marks: Sequence[Mark]) -> int:
+        """The segment that has them now."""
+        return self._log.put(MARKS, [encode_marks(marks)]).segment if marks else -1
+
+    def _apply_marks(self, marks: Sequence[Mark], segment: int) -> None:
+        for mark in marks:
+            if mark.ended_hop >= 0:
+                self._end(mark.id)
+            self.marks.put(mark, segment)
 
     # -- removing and moving
 
@@ -298,24 +337,28 @@ class Shard:
         return [self._segments[number] for number in sorted(self._segments) if number != self._log.number]
 
     def _remove_finished(self) -> None:
-        if not self._recovered or len(self._segments) < 2:
+        if not self.is_recovered or len(self._segments) < 2:
             return
         for segment in self._closed():
-            if segment.live:
+            if segment.live or self.marks.size(segment.number):
                 return
             self._disk.unlink(f"{self._folder}/{segment_name(segment.number)}")
             self._disk.sync_directory(self._folder)  # in order: an outcome must not go before what it ends
             del self._segments[segment.number]
+            self.marks.gone(segment.number)
 
     def _move_oldest(self) -> list[tuple[Stored, Place]]:
         """Write anew a piece of what lives in the oldest segment, when little lives in all of the closed ones."""
-        if not self._recovered or len(self._segments) <= LIVE_SHARE:
+        if not self.is_recovered or len(self._segments) <= LIVE_SHARE:
             return []
         closed = self._closed()
         live = sum(entry.place.payload_size for segment in closed for entry in segment.live.values())
+        live += sum(self.marks.size(segment.number) for segment in closed)
         if live * LIVE_SHARE > len(closed) * self._log.segment_bytes:
             return []
         moved, size = [], 0
+        memories = [mark for mark in self.marks.of(closed[0].number) if not mark.state.is_here]
+        self._move_marks(memories[: MOVE_BYTES // MARK_BYTES])
         for entry in list(closed[0].live.values()):
             moved.append((entry, self._move(entry)))
             size += entry.place.payload_size
@@ -334,4 +377,16 @@ class Shard:
         tries = [self._tries[one.id] for one in recipients if one.id in self._tries]
         if tries:
             self._log.put(OUTCOMES, [encode_outcomes(tries)])
+        # Not before the transaction: a mark in an older segment would be read when its message is handed out already.
+        self._move_marks([mark for one in recipients if (mark := self.marks.get(one.id)) is not None])
         return place
+
+    def _move_marks(self, marks: list[Mark]) -> None:
+        if marks:
+            number = self._put_marks(marks)
+            self._moved_marks += [(mark, number) for mark in marks]
+
+
+def _taken(created: float, recipients: Sequence[Recipient]) -> list[Mark]:
+    """The marks that records of moved messages stand for."""
+    return [taken(one.id, created, one.hop) for one in recipients if one.hop]

@@ -5,13 +5,15 @@ One thread writes, another reads. Nothing of this runs on the event loop but app
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from momentum_node import clock
 from momentum_node.errors import SpoolError
 from momentum_node.spool.disk import Disk, File
+from momentum_node.spool.marks import Mark, State, Verdict, judge
 from momentum_node.spool.message import IdSource, Message, Outcome, Stored, Transaction
 from momentum_node.spool.recovery import Kept, Unreadable
 from momentum_node.spool.shard import Shard
@@ -22,8 +24,29 @@ RETRY_DELAY_S: Final = 1.0
 RESIDENT_BYTES: Final = 64 << 20
 RECOVERY_STEP: Final = 100  # Disk_Queue_Drain_Rate: messages handed over before the loop runs again
 
+OnNoted: TypeAlias = Callable[[bool], None]
+"""Told once whether the marks are durable."""
 OnKept: TypeAlias = Callable[[Stored | None], None]
 """Told once whether the transaction is durable; None: it is not, and nothing of it counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """What one commit writes."""
+
+    transactions: list[tuple[Transaction, File | None]]
+    waiting: list[OnKept]
+    outcomes: list[Outcome]
+    marks: list[tuple[Sequence[Mark], OnNoted]]
+
+    def ids(self) -> set[str]:
+        """Messages that it says something of."""
+        ids = {one.id for one in self.outcomes}
+        for transaction, _ in self.transactions:
+            ids.update(one.id for one in transaction.recipients)
+            ids.update(one.id for one in transaction.completes)
+        ids.update(mark.id for marks, _ in self.marks for mark in marks)
+        return ids
 
 
 class Store:
@@ -47,6 +70,8 @@ class Store:
         self._transactions: list[tuple[Transaction, File | None]] = []
         self._waiting: list[OnKept] = []
         self._outcomes: list[Outcome] = []
+        self._marks: list[tuple[Sequence[Mark], OnNoted]] = []
+        self._changing: set[str] = set()  # ids of which something is being written
         self._running: asyncio.Future[list[Stored]] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._resident = 0
@@ -111,11 +136,11 @@ class Store:
 
     async def close(self) -> None:
         """Commit what waits and let go of the shard."""
-        while self._transactions or self._outcomes or self._running is not None:
+        while self._transactions or self._outcomes or self._marks or self._running is not None:
             self._commit()
             if self._running is not None:
                 await asyncio.wait([self._running])
-            if self.failure is not None and not self._transactions:
+            if self.failure is not None and not self._transactions and not self._marks:
                 break  # the disk refuses outcomes: at worst these messages are delivered again
             await asyncio.sleep(0)
         if self._timer is not None:
@@ -161,6 +186,8 @@ class Store:
         """Make a transaction durable; `on_kept` is called from the loop once that is known."""
         self._transactions.append((transaction, body))
         self._waiting.append(on_kept)
+        self._changing.update(one.id for one in transaction.recipients)
+        self._changing.update(one.id for one in transaction.completes)
         if self._running is None:
             self._commit()
 
@@ -168,6 +195,7 @@ class Store:
         """Put down what became of a message. Durable soon; nobody waits for it."""
         if outcome.result.is_final:
             self.release(message)
+            self._changing.add(outcome.id)
         self._outcomes.append(outcome)
         if self._running is None and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(OUTCOME_DELAY_S, self._commit)
@@ -180,50 +208,89 @@ class Store:
             self._resident -= len(stored.resident)
             stored.resident = None
 
+    # -- messages that move between nodes
+
+    def judge(self, id_: str, created: float, hop: int) -> Verdict:
+        """What to do with a message that another node hands over. BUSY also until the recovery is complete."""
+        if id_ in self._changing or not self._shard.is_recovered:
+            return Verdict.BUSY
+        return judge(self.mark(id_), created, hop)
+
+    def mark(self, id_: str) -> Mark | None:
+        """What is durably known of a message; one that lies here without a mark never moved."""
+        known = self._shard.marks.get(id_)
+        if known is None and (created := self._shard.created(id_)) is not None:
+            return Mark(id_, created, State.HELD, 0)
+        return known
+
+    def is_changing(self, id_: str) -> bool:
+        """Something of it is being written: what `mark` says may be over in a moment."""
+        return id_ in self._changing
+
+    def marks(self) -> list[Mark]:
+        """All marks in force, to confirm what is owed; those that are too old are dropped first."""
+        self._shard.marks.expire(clock.wall())
+        return self._shard.marks.all()
+
+    def note(self, marks: Sequence[Mark], on_noted: OnNoted) -> None:
+        """Make marks durable. HANDED ends the message; call `release` for it when `on_noted` says True."""
+        self._marks.append((marks, on_noted))
+        self._changing.update(mark.id for mark in marks)
+        if self._running is None:
+            self._commit()
+
+    # -- the group
+
     def _commit(self) -> None:
         """Start a group with all that waits, unless one runs."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._running is not None or not (self._transactions or self._outcomes):
+        if self._running is not None or not (self._transactions or self._outcomes or self._marks):
             return
-        transactions, self._transactions = self._transactions, []
-        waiting, self._waiting = self._waiting, []
-        outcomes, self._outcomes = self._outcomes, []
-        loop = asyncio.get_running_loop()
+        group = self._queued()
+        self._transactions, self._waiting, self._outcomes, self._marks = [], [], [], []
         self._began = clock.monotonic()
-        self._running = loop.run_in_executor(self._writer, self._shard.write, transactions, outcomes)
-        self._running.add_done_callback(lambda done: self._committed(done, transactions, waiting, outcomes))
+        marks = [mark for some, _ in group.marks for mark in some]
+        self._running = asyncio.get_running_loop().run_in_executor(
+            self._writer, self._shard.write, group.transactions, group.outcomes, marks, clock.wall()
+        )
+        self._running.add_done_callback(lambda done: self._committed(done, group))
 
-    def _committed(
-        self,
-        done: asyncio.Future[list[Stored]],
-        transactions: list[tuple[Transaction, File | None]],
-        waiting: list[OnKept],
-        outcomes: list[Outcome],
-    ) -> None:
+    def _queued(self) -> _Group:
+        return _Group(self._transactions, self._waiting, self._outcomes, self._marks)
+
+    def _committed(self, done: asyncio.Future[list[Stored]], group: _Group) -> None:
         self._running = None
         self.commits += 1
         self.commit_s += clock.monotonic() - self._began
         error = done.exception()
+        if error is not None:
+            self._outcomes = group.outcomes + self._outcomes
+        self._changing = self._queued().ids()
         if error is None:
             self.failure = None
-            for (transaction, body), stored, on_kept in zip(transactions, done.result(), waiting, strict=True):
+            for (transaction, body), stored, on_kept in zip(
+                group.transactions, done.result(), group.waiting, strict=True
+            ):
                 if body is None:
                     self._keep_resident(transaction, stored)
                 on_kept(stored)
-            self._commit_rest(0.0 if self._transactions else OUTCOME_DELAY_S)
-            return
-        self.failure = str(error)
-        self._outcomes = outcomes + self._outcomes
-        for on_kept in waiting:
-            on_kept(None)
-        self._commit_rest(RETRY_DELAY_S)
+        else:
+            self.failure = str(error)
+            for on_kept in group.waiting:
+                on_kept(None)
+        for _, on_noted in group.marks:
+            on_noted(error is None)
+        if error is not None:
+            self._commit_rest(RETRY_DELAY_S)
+        else:
+            self._commit_rest(0.0 if self._transactions or self._marks else OUTCOME_DELAY_S)
 
     def _commit_rest(self, delay_s: float) -> None:
         if delay_s == 0:
             self._commit()
-        elif (self._outcomes or self._transactions) and self._timer is None:
+        elif (self._outcomes or self._transactions or self._marks) and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(delay_s, self._commit)
 
     def _keep_resident(self, transaction: Transaction, stored: Stored) -> None:
