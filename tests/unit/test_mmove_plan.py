@@ -86,7 +86,7 @@ def test_background_moves_keep_their_rate() -> None:
 
 
 HANDED = handed(OFFERED, NOW)
-DONE = Mark("a", 1.0, State.FINISHED, 2, at=NOW, awaits=True)
+DONE = Mark("a", 1.0, State.FINISHED, 2, at=NOW, awaits=(2,))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_what_an_arriving_message_is(known: Mark | None, created: float, hop: in
 
 def test_memory_ends_when_both_sides_have_spoken() -> None:
     passed_on = handed(offered(raised(HELD, 1), "n3", NOW), NOW)
-    assert (passed_on.hop, passed_on.awaits, passed_on.owes) == (2, True, True)
+    assert (passed_on.hop, passed_on.awaits, passed_on.owes) == (2, (1,), True)
     first = released(passed_on, 1)
     assert first is not None
     assert first.state is State.HANDED

@@ -1,6 +1,7 @@
 """Marks of moved messages in the spool: they outlive restarts and the removal of their segments, and go in the end."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 from momentum_node.spool.disk import RealDisk
@@ -86,7 +87,7 @@ def test_a_message_that_left_and_came_back_is_there_after_a_crash() -> None:
     assert [(one.id, one.hop) for kept in found for one in kept.recipients] == [("a", 2)]
     known = shard.marks.get("a")
     assert known is not None
-    assert (known.state, known.hop, known.awaits) == (State.HELD, 2, True)
+    assert (known.state, known.hop, known.awaits) == (State.HELD, 2, (2,))
 
 
 async def test_the_store_judges_only_what_it_knows_for_sure(tmp_path: Path) -> None:
@@ -122,3 +123,25 @@ async def test_the_store_judges_only_what_it_knows_for_sure(tmp_path: Path) -> N
     assert [store.judge("a", 7.0, hop) for hop in (1, 2, 3)] == [Verdict.DUPLICATE, Verdict.DUPLICATE, Verdict.TAKE]
     assert [(one.id, one.owes) for one in store.marks()] == [("a", True)]
     await store.close()
+
+
+def test_a_message_that_comes_back_while_its_old_mark_is_moved_is_held() -> None:
+    disk = SimulatedDisk()
+    shard, _ = opened(disk)
+    shard.write([(mail("a", 1), None)], [])
+    shard.write([], [], [handed(offered(Mark("a", 7.0, State.HELD, 1, awaits=(1,)), "n2", 1.0), 1.0)])
+    age(shard, 6)
+    again = mail("a", 3)
+    (one,) = again.recipients
+    back = Transaction(again.envelope, (replace(one, awaited=(1,)),), again.head, again.body)
+    for number in range(40):  # one of these groups moves the mark
+        age(shard, 1)
+        if number == 20:
+            shard.write([(back, None)], [])
+    known = shard.marks.get("a")
+    assert known is not None
+    assert (known.state, known.hop, known.awaits) == (State.HELD, 3, (1, 3))
+
+    shard, found = opened(disk.after_power_cut(random.Random(2)))  # noqa: S311
+    assert [(one.id, one.hop) for kept in found for one in kept.recipients] == [("a", 3)]
+    assert shard.marks.get("a") == known

@@ -44,7 +44,9 @@ def sort(
         if verdict not in {Verdict.TAKE, Verdict.RENAME}:
             continue
         id_ = new_id() if verdict is Verdict.RENAME else one.id
-        taken.append(Recipient(id_, address, one.binding, one.domain, one.hop))
+        left = mark_of(one.id) if verdict is Verdict.TAKE else None
+        awaited = () if left is None or left.created != block.envelope.created else left.awaits
+        taken.append(Recipient(id_, address, one.binding, one.domain, one.hop, awaited))
         trails.append(one.trail)
         if one.retries or one.next_attempt:
             tries.append(Outcome(id_, Result.RETRY, one.retries, one.next_attempt))

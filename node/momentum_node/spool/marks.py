@@ -39,8 +39,8 @@ class State(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The record of one message. `awaits`: who gave it to us may still have a copy. `owes`: `node` waits for our word
-    that ours is gone.
+    """The record of one message. `awaits`: hops under which it was given to us by a node that may still have its copy
+    (after A → B → A → B there may be two). `owes`: `node` waits for our word that ours is gone.
     """
 
     id: str
@@ -49,7 +49,7 @@ class Mark:
     hop: int
     node: str = ""
     at: float = 0.0  # seconds since the epoch
-    awaits: bool = False
+    awaits: tuple[int, ...] = ()
     owes: bool = False
 
     @property
@@ -85,18 +85,18 @@ def judge(known: Mark | None, created: float, hop: int) -> Verdict:
     return Verdict.RAISE if known.state.is_here else Verdict.TAKE
 
 
-def taken(id_: str, created: float, hop: int) -> Mark:
-    """It was handed to us and is stored; its record stands for this mark."""
-    return Mark(id_, created, State.HELD, hop, awaits=True)
+def taken(id_: str, created: float, hop: int, awaited: tuple[int, ...] = ()) -> Mark:
+    """It was handed to us and is stored; its record stands for this mark. `awaited`: of an earlier visit."""
+    return Mark(id_, created, State.HELD, hop, awaits=(*awaited, hop))
 
 
 def finished(known: Mark | None, id_: str, created: float, hop: int, now: float) -> Mark | None:
     """The mark that the end of a message needs: one when another node may still have a copy, else None."""
     here = known if known is not None and known.state.is_here else None
-    awaits = here.awaits if here is not None else hop > 0
-    if not awaits and (here is None or here.state is State.HELD):
+    if here is None:
         return None
-    return Mark(id_, created, State.FINISHED, hop, "" if here is None else here.node, now, awaits=True)
+    awaits = (*here.awaits, hop + 1) if here.state is State.OFFERED else here.awaits  # the node may bring it home
+    return Mark(id_, created, State.FINISHED, hop, here.node, now, awaits) if awaits else None
 
 
 def offered(held: Mark, node: str, now: float) -> Mark:
@@ -116,15 +116,15 @@ def handed(offer: Mark, now: float) -> Mark:
 
 def raised(held: Mark, hop: int) -> Mark:
     """A copy with a higher hop came in: it is the one that lies here now, and its giver has one too."""
-    return replace(held, state=State.HELD, hop=hop, node="", awaits=True)
+    return replace(held, state=State.HELD, hop=hop, node="", awaits=(*held.awaits, hop))
 
 
 def released(known: Mark, hop: int) -> Mark | None:
     """The giver says that its copy with `hop` is gone; None when that changes nothing."""
-    if not known.awaits or hop < _taken_hop(known):
+    if hop not in known.awaits:
         return None
-    left = replace(known, awaits=False)
-    if left.state.is_here or left.owes:
+    left = replace(known, awaits=tuple(one for one in known.awaits if one != hop))
+    if left.state.is_here or left.owes or left.awaits:
         return left
     return replace(left, state=State.FORGOTTEN)
 
@@ -135,11 +135,6 @@ def told(known: Mark) -> Mark | None:
         return None
     left = replace(known, owes=False)
     return left if left.awaits else replace(left, state=State.FORGOTTEN)
-
-
-def _taken_hop(known: Mark) -> int:
-    """The hop under which the message came to us."""
-    return known.hop - 1 if known.state is State.HANDED else known.hop
 
 
 def is_looping(trail: tuple[float, ...], now: float) -> bool:

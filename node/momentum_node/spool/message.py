@@ -65,6 +65,7 @@ class Recipient:
     binding: str
     domain: str  # routing domain, lower case
     hop: int = 0  # how often it was handed from node to node
+    awaited: tuple[int, ...] = ()  # see `marks.Mark.awaits`: what an earlier visit left open
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ kind 1, transaction    0  4  length of the metadata (little-endian)
                        4     metadata, msgpack: [envelope, recipients, head length, body file | nil, completes]
                        …     content: trace header, then the body unless it has a file of its own
 kind 2, outcomes       msgpack: [[id, result, retries, next attempt, hop] …]
-kind 3, marks          msgpack: [[id, created, state, hop, node, at, awaits, owes] …]
+kind 3, marks          msgpack: [[id, created, state, hop, node, at, awaits [hop …], owes] …]
 
-A hop of 0 is left out, there and in a recipient: mail that never moved looks as it always did.
+A hop of 0 is left out, in outcomes and in recipients: mail that never moved looks as it always did.
 """
 
 import struct
@@ -64,7 +64,7 @@ def _metadata(transaction: Transaction) -> bytes:
                 envelope.message_id,
             ),
             [
-                (one.id, one.address, one.binding, one.domain, *((one.hop,) if one.hop else ()))
+                (one.id, one.address, one.binding, one.domain, *((one.hop, one.awaited) if one.hop else ()))
                 for one in transaction.recipients
             ],
             len(transaction.head),
@@ -92,7 +92,7 @@ def decode_transaction(payload: bytes) -> StoredTransaction:
         )
         return StoredTransaction(
             Envelope(*envelope),
-            tuple(Recipient(*one) for one in recipients),
+            tuple(Recipient(*one[:5], *map(tuple, one[5:6])) for one in recipients),
             end,
             head_size,
             body_file,
@@ -127,6 +127,9 @@ def encode_marks(marks: Sequence[Mark]) -> bytes:
 def decode_marks(payload: bytes) -> tuple[Mark, ...]:
     """Raises `SpoolError` when the payload is not one of ours."""
     try:
-        return tuple(Mark(one[0], one[1], State(one[2]), *one[3:]) for one in msgpack.unpackb(payload))
+        return tuple(
+            Mark(id_, created, State(state), hop, node, at, tuple(awaits), owes)
+            for id_, created, state, hop, node, at, awaits, owes in msgpack.unpackb(payload)
+        )
     except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
         raise SpoolError(f"a marks record cannot be read: {error}") from None

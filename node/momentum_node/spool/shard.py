@@ -239,11 +239,11 @@ class Shard:
         except BaseException:
             self._log.abandon()
             raise
+        for mark, number in self._moved_marks:  # before anything that this group says anew
+            self.marks.put(mark, number)
         self._register(transactions, stored)
         for entry, place in moved:
             self._replace(entry, place)
-        for mark, number in self._moved_marks:
-            self.marks.put(mark, number)
         self._apply(ended)
         self._apply_marks(marks, marked)
         with suppress(OSError):  # what cannot be removed now is removed later; the write itself has succeeded
@@ -389,4 +389,4 @@ class Shard:
 
 def _taken(created: float, recipients: Sequence[Recipient]) -> list[Mark]:
     """The marks that records of moved messages stand for."""
-    return [taken(one.id, created, one.hop) for one in recipients if one.hop]
+    return [taken(one.id, created, one.hop, one.awaited) for one in recipients if one.hop]
