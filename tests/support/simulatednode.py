@@ -163,7 +163,8 @@ class Process:
                 self._later((0.0, 0.02 + grace_s), self._removed, vip, self.nic.supersede(vip))
             case Announce():
                 pass
-            case Isolate():
+            case Isolate(reason):
+                self.world.check_isolation(self, reason)
                 self.world.network.crash(self.local)
                 self.isolate()
 

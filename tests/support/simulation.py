@@ -207,6 +207,11 @@ class World(Mishaps):
         if known is not facts and known != facts:
             raise Broken(f"I1: {process.name} made another table of the same stream: {facts} instead of {known}")
 
+    def check_isolation(self, process: Process, reason: str) -> None:
+        """I1 once more: as no two tables differ, nobody may believe that they do."""
+        if "table differs" in reason:
+            raise Broken(f"I1: {process.name} lets go: {reason}")
+
     def check_wire(self, process: Process, vip: Address) -> None:
         """I3, I4 and I11, when an address came on the wire."""
         if not process.has_run:

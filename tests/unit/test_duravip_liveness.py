@@ -81,7 +81,7 @@ def test_a_suspicion_of_another_view_or_of_an_earlier_process_is_not_heeded() ->
 
 def doubts(*said: tuple[Member, bytes]) -> tuple[set[Member], bool]:
     heard = Doubts()
-    for member, digest in said:
+    for member, digest in said * 2:
         heard.hear(member, 5, digest)
     return heard.minority({N1: "n1", N2: "n2", N3: "n3"}, 5)
 
@@ -91,7 +91,23 @@ def test_a_table_that_differs_is_the_minority_s_or_the_later_name_s() -> None:
     assert doubts((N1, b"x"), (N2, b"a"), (N3, b"a")) == ({N1}, True)
     assert doubts((N1, b"x"), (N2, b"a")) == (set(), False)  # n3 has not spoken of this event yet
     heard = Doubts()
-    heard.hear(N1, 5, b"a")
-    heard.hear(N2, 5, b"b")
+    for member, digest in ((N1, b"a"), (N2, b"b"), (N1, b"a"), (N2, b"b")):
+        heard.hear(member, 5, digest)
     assert heard.minority({N1: "n1", N2: "n2"}, 5) == ({N2}, True)
     assert heard.minority({N1: "n1", N2: "n2"}, 6) == (set(), False)
+
+
+def test_what_was_said_once_or_without_a_table_accuses_nobody() -> None:
+    names = {N1: "n1", N2: "n2"}
+    heard = Doubts()
+    for member, digest in ((N1, b"a"), (N1, b"a"), (N2, b""), (N2, b"")):  # n2 gathers
+        heard.hear(member, 0, digest)
+    assert heard.minority(names, 0) == (set(), False)
+    heard.hear(N2, 0, b"b")  # perhaps sent before the gather
+    assert heard.minority(names, 0) == (set(), False)
+    heard.hear(N2, 0, b"a")
+    heard.hear(N2, 0, b"a")
+    assert heard.minority(names, 0) == (set(), False)
+    heard.hear(N2, 0, b"b")
+    heard.hear(N2, 0, b"b")
+    assert heard.minority(names, 0) == ({N2}, True)

@@ -136,17 +136,28 @@ def _silence(policy: Policy) -> float | None:
 
 
 class Doubts:
-    """Compares digests of tables that took the same events: a difference is a defect, and somebody must start anew."""
+    """Compares digests of tables that took the same events: a difference is a defect, and somebody must start anew.
+
+    A member is believed when it says the same twice: what it said once may have been on its way since before a gather.
+    """
 
     def __init__(self) -> None:
         self._said: dict[Member, tuple[int, bytes]] = {}
+        self._repeated: set[Member] = set()
 
     def forget(self) -> None:
         """Another view: events are counted anew."""
         self._said.clear()
+        self._repeated.clear()
 
     def hear(self, sender: Member, events: int, digest: bytes) -> None:
-        """A heartbeat of this view."""
+        """A heartbeat of this view; without a digest its sender had no table yet."""
+        if not digest:
+            return
+        if self._said.get(sender) == (events, digest):
+            self._repeated.add(sender)
+        else:
+            self._repeated.discard(sender)
         self._said[sender] = events, digest
 
     def minority(self, names: dict[Member, str], events: int) -> tuple[set[Member], bool]:
@@ -157,7 +168,7 @@ class Doubts:
         parties: dict[bytes, list[Member]] = {}
         for member in names:
             said = self._said.get(member)
-            if said is None or said[0] != events:
+            if said is None or said[0] != events or member not in self._repeated:
                 return set(), False
             parties.setdefault(said[1], []).append(member)
         right = min(parties.values(), key=lambda party: (-len(party), min(names[member] for member in party)))
