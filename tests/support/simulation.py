@@ -196,8 +196,8 @@ class World(Mishaps):
 
     def check_table(self, process: Process) -> None:
         """I1 and I2."""
-        if process.is_gathering or process.machine is None or process.machine._table is None:
-            return
+        if not process.is_up or process.is_gathering or process.machine is None or process.machine._table is None:
+            return  # one that was killed had perhaps decided to start anew, and not yet begun to
         table = process.machine._table
         if process.seen[:2] != (table, table.elections):
             check_owners(table, process.machine._reachable)
