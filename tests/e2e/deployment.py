@@ -19,7 +19,7 @@ NODE_PODS = "momentumcluster.io/cluster-name=mail,app.kubernetes.io/component=no
 def resource(cluster: ClusterProvider, vips: Mapping[str, str]) -> dict[str, Any]:
     """A MomentumCluster on all nodes with these addresses (name → address), a binding for each, next hop the sink.
 
-    No preferred nodes: an address stays where a fault has brought it. Greetings carry the node's own name.
+    No preferred nodes and no balancing: an address stays where a fault has brought it. Greetings carry the node's own name.
     """
     names = sorted(vips)
     spec = {
@@ -31,6 +31,7 @@ def resource(cluster: ClusterProvider, vips: Mapping[str, str]) -> dict[str, Any
         "mail": {"retry": {"intervalSeconds": 2, "maxIntervalSeconds": 10}, **_through_client_host(cluster)},
         "bus": {"profile": "Fast", "partitionPolicy": "Majority"},
         "deletionPolicy": "Purge",
+        "configuration": "cluster { view_balance_interval = 0 }\n",
     }
     metadata = {"name": NAME, "namespace": NAMESPACE}
     return {"apiVersion": "momentumcluster.io/v1alpha1", "kind": "MomentumCluster", "metadata": metadata, "spec": spec}

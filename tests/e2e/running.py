@@ -37,9 +37,14 @@ class Mail:
         return self.vips["out-1"]
 
     def holder(self) -> str:
-        """The one node that has the address. Raises AssertionError when there is not exactly one."""
-        having = holders(self.cluster, self.address)
-        assert len(having) == 1, f"{self.address} is on {having or 'no node'}"
+        """The one node that has the address. Raises AssertionError when there is not exactly one within 10 s."""
+        having: list[str] = []
+
+        def is_one() -> bool:
+            having[:] = holders(self.cluster, self.address)
+            return len(having) == 1
+
+        assert wait_until(is_one, 10, 0.1), f"{self.address} is on {having or 'no node'}"
         return having[0]
 
     def shown(self, address: str, field: str) -> str:
