@@ -68,16 +68,9 @@ class _NodeChanges:
         self._seen: dict[str, object] = {}
 
     def matter(self, node: Mapping[str, Any]) -> bool:
-        """Whether labels, addresses, readiness or schedulability differ from what was seen last."""
-        status, metadata = node.get("status") or {}, node["metadata"]
-        ready = [c["status"] for c in status.get("conditions") or [] if c["type"] == "Ready"]
-        concern = (
-            dict(metadata.get("labels") or {}),
-            status.get("addresses"),
-            ready,
-            metadata.get("deletionTimestamp"),
-        )
-        name = metadata["name"]
+        """Whether something of it that we read differs from what was seen last."""
+        concern = read_node(node), node["metadata"].get("deletionTimestamp")
+        name = node["metadata"]["name"]
         if self._seen.get(name) == concern:
             return False
         self._seen[name] = concern

@@ -19,7 +19,7 @@ NODE_PODS = "momentumcluster.io/cluster-name=mail,app.kubernetes.io/component=no
 def resource(cluster: ClusterProvider, vips: Mapping[str, str]) -> dict[str, Any]:
     """A MomentumCluster on all nodes with these addresses (name → address), a binding for each, next hop the sink.
 
-    No preferred nodes and no balancing: an address stays where a fault has brought it. Greetings carry the node's own name.
+    No preferred nodes, no balancing: an address stays where a fault brought it. Greetings carry the node's own name.
     """
     names = sorted(vips)
     spec = {
