@@ -12,6 +12,7 @@ from typing import Any
 import kopf
 
 from momentum_operator import names
+from momentum_operator.roster import read_node
 
 Key = tuple[str, str]
 
