@@ -6,6 +6,7 @@
 Views and messages go in, in agreed order, and change the table; what this node does about it is `machine.py`'s.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from momentum_node.bus.contract import Member, ViewChanged
@@ -40,7 +41,7 @@ from momentum_node.duravip.vigil import Vigil
 from momentum_node.duravip.vip import Definition, Identity, Isolate, Policy, short_name
 
 
-class GroupMember:
+class GroupMember(ABC):
     """One membership of one process."""
 
     def __init__(self, identity: Identity, local: Member, definitions: Sequence[Definition], policy: Policy) -> None:
@@ -306,6 +307,6 @@ class GroupMember:
         for news in self._holds.news(self._index):
             self._holds.told(self._outbox.send(news), news, self._index)
 
+    @abstractmethod
     def _settle(self, now: float) -> None:
         """Do what follows for this node."""
-        raise NotImplementedError

@@ -101,17 +101,15 @@ class Admission:
 
     def speaks_tls(self, key: tuple[str, int]) -> bool:
         """Whether a socket speaks TLS from the first byte (Use_SSL of the socket, not of single clients)."""
-        listener = self.listener(key)
-        return self._lookup.inbound(listener, listener.address or ANY).use_ssl
+        return self._of_socket(key).use_ssl
 
     def socket_tls(self, key: tuple[str, int]) -> ssl.SSLContext | None:
         """With what such a socket is opened; None when it cannot be (said in the log)."""
-        listener = self.listener(key)
-        options = self._lookup.inbound(listener, listener.address or ANY)
+        options = self._of_socket(key)
         if options.proxy_protocol:
             logger().error("a socket with Use_SSL cannot wait for a PROXY header first", address=key[0], port=key[1])
             return None
-        return self.contexts.get(options.tls)
+        return self.tls(options)
 
     def tls(self, options: InboundOptions) -> ssl.SSLContext | None:
         """The server's side of TLS; None when its files cannot be used."""
@@ -123,6 +121,10 @@ class Admission:
         if options.always_deny or store is None:
             return False
         return options.always_allow or await self._users.check(store, credentials, self._hostname)
+
+    def _of_socket(self, key: tuple[str, int]) -> InboundOptions:
+        listener = self.listener(key)
+        return self._lookup.inbound(listener, listener.address or ANY)
 
     def _options(self, peer: Peer) -> InboundOptions:
         return self._lookup.inbound(self.listener(peer.listener), peer.client)

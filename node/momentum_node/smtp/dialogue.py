@@ -3,6 +3,7 @@
 Bytes come in pieces, commands in lines; replies and events are collected until the driver takes them.
 """
 
+from abc import ABC, abstractmethod
 from typing import Final
 
 from momentum_node.smtp import reply as say
@@ -14,7 +15,7 @@ from momentum_node.smtp.sasl import MAX_LINE_BYTES, Exchange
 MAX_ERRORS: Final = 3  # commands that are none; then the peer is not a mail client
 
 
-class Dialogue:
+class Dialogue(ABC):
     """Buffers, replies and events of one connection. What lines and content mean is the subclass's."""
 
     def __init__(self) -> None:
@@ -94,25 +95,25 @@ class Dialogue:
 
     # -- what lines and content mean
 
+    @abstractmethod
     def _command(self, line: bytes) -> None:
         """One command line, its CRLF taken away."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _respond(self, exchange: Exchange, line: bytes) -> None:
         """A line within an attempt to authenticate."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _on_data(self, data: bytes) -> None:
         """Bytes between DATA and the dot."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _on_chunk(self) -> bool:
         """Bytes of a BDAT; False when more must come first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _drop(self) -> None:
         """The connection ends: forget the transaction."""
-        raise NotImplementedError
 
     # -- replies
 

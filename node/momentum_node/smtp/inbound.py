@@ -103,8 +103,7 @@ class Inbound(asyncio.Protocol):
         if self._header is not None:
             self._read_header(self._header + data)
         elif session is not None:
-            if self._generation != self._admission.generation:
-                self._compare(session)
+            self._compare(session)
             self._perform(session.receive(data))
             self._command_since = (self._command_since or self._heard) if session.is_mid_command else None
             self._pause("commit", session.buffered > BUFFER_BYTES)
@@ -158,8 +157,9 @@ class Inbound(asyncio.Protocol):
 
     def _compare(self, session: Session) -> None:
         """After a reload, when the client says something: thousands of silent ones cost nothing meanwhile."""
-        self._generation = self._admission.generation
-        session.outdated = self._admission.outdated(self, self._admitted)
+        if self._generation != self._admission.generation:
+            self._generation = self._admission.generation
+            session.outdated = self._admission.outdated(self, self._admitted)
 
     # -- doing what the session says
 
@@ -208,8 +208,7 @@ class Inbound(asyncio.Protocol):
         if self._session is None:
             return
         self._heard = self._loop.time()
-        if self._generation != self._admission.generation:
-            self._compare(self._session)
+        self._compare(self._session)
         self._perform(self._session.finish(answer))
         if self._session is not None:
             self._pause("commit", self._session.buffered > BUFFER_BYTES)
