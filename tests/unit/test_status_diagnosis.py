@@ -87,4 +87,3 @@ def test_corosyncs_keys_become_members_and_links() -> None:
     assert status.links == (Link(2, 0, False, 2), Link(3, 0, False, 0), Link(3, 1, True, 0))
     assert (status.gathers, status.token_losses, status.send_failed) == (7, 0, False)
     assert status.unreachable() == {2}
-    assert status.partly_broken() == {2}

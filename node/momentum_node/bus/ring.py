@@ -44,10 +44,6 @@ class RingStatus:
         connected = {link.node_id for link in self.links if link.is_connected}
         return frozenset(link.node_id for link in self.links) - connected
 
-    def partly_broken(self) -> frozenset[int]:
-        """Ring members that we have no link to: others relay for us, until the token must pass between us two."""
-        return self.unreachable() & self.members
-
 
 def ring_status(values: Mapping[str, int | float | str], own_id: int) -> RingStatus:
     """The status in keys of both maps; the link of a node to itself is left out."""

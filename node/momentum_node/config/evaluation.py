@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from momentum_node.config import endpoints, schema
 from momentum_node.config.lookup import Settings, first_set
 from momentum_node.config.lookup_inbound import InboundLookup
-from momentum_node.config.lookup_outbound import Matching, OutboundLookup
+from momentum_node.config.lookup_outbound import OutboundLookup
 from momentum_node.config.paths import Path, PathFault, Step, before_option, no_option, path_text
 from momentum_node.config.printer import assignment
 from momentum_node.config.source import NOWHERE
+from momentum_node.config.stanzas import Container
 from momentum_node.config.syntax import Scalar, Value
 from momentum_node.config.tree import Scope
 
@@ -84,10 +85,10 @@ def _host(tree: Scope, given: Mapping[str, str | None], name: str) -> tuple[tupl
     container = _container(tree, given)
     containers = [] if container is None else [container]
     if name != _HOST_LIMIT_WITH_FALLBACK:
-        return ("host",), [found for scope in containers for found in Matching(scope, "host").named(host)]
+        return ("host",), [one.settings for scope in containers for one in Container(scope).named("host", host)]
     if container is not tree:
         containers.append(tree)
-    found = [found for scope in containers for found in Matching(scope, "host").named(host)]
+    found = [one.settings for scope in containers for one in Container(scope).named("host", host)]
     return ("host",), [*found, *(scope.settings for scope in containers)]
 
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from momentum_node.config.merge import is_regex
 from momentum_node.config.model import Place
-from momentum_node.config.patterns import Pattern, compiled
+from momentum_node.config.stanzas import Container, Containers
 from momentum_node.config.tree import Scope, Setting
 from momentum_node.config.values import Throttle
 from momentum_node.limits.counters import Counter
@@ -22,8 +22,6 @@ MAX_OUTBOUND: Final = 32
 AGGRESSIVENESS: Final = 0.3  # Connection_Allocation_Aggressiveness = normal
 RESERVE_INTERVAL_S: Final = 15.0
 MOST_CACHED: Final = 65_536
-MOST_CONTAINERS: Final = 1024  # bindings and groups whose expressions stay compiled
-LONGEST_NAME: Final = 255  # RFC 1035 §2.3.4; bounds what an expression is matched with
 HOSTS: Final = Counter(host="*")
 """Every connection counts here: who waits for a host is looked at when any connection ends."""
 THROTTLES: Final = tuple(
@@ -85,21 +83,8 @@ class Level(NamedTuple):
     is_own_domain: bool = False  # Binding::Domain
 
 
-class _Stanzas:
-    """The `Domain` or `Host` stanzas of one container: the exact name first, then expressions in declaration order."""
-
-    def __init__(self, container: Scope, kind: str) -> None:
-        self._container, self._kind = container, kind
-        keys = (key for name, key in container.children if name == kind and is_regex(key))
-        self._expressions: list[tuple[Pattern, str]] = [(compiled(key[1:-1]), key) for key in keys]
-
-    def of(self, name: str) -> Iterator[Scope]:
-        """Those that a name (lower case, no dot at its end) belongs to."""
-        keys = [key for pattern, key in self._expressions if pattern.search(name[:LONGEST_NAME])]
-        for key in (name, *keys):
-            scope = self._container.children.get((self._kind, key))
-            if scope is not None:
-                yield scope
+def _stanzas(container: Container | None, kind: str, name: str) -> Iterator[Scope]:
+    return iter(()) if container is None else container.of(kind, name)
 
 
 def _key(scope: Scope) -> str:
@@ -129,14 +114,7 @@ class LimitRules:
         """`place` turns the position of a setting into file, line and column."""
         self._place_of = place
         self._global = tree
-        self._group = {key: "default" for kind, key in tree.children if kind == "binding"}
-        self._groups = {group.instance or "": group for group in tree.all("binding_group")}
-        members = {
-            key: name for name, group in self._groups.items() for kind, key in group.children if kind == "binding"
-        }
-        self._group.update(members)
-        self._in_group = frozenset(members)
-        self._stanzas_of: dict[tuple[int, str], _Stanzas] = {}
+        self._containers = Containers(tree)
         self._rules: dict[tuple[str, str], Rules] = {}
         self._hosts: dict[tuple[str, str, str | None], tuple[tuple[Limit, ...], tuple[Counter, ...]]] = {}
 
@@ -179,40 +157,24 @@ class LimitRules:
 
     # -- levels
 
-    def _binding(self, name: str) -> Scope | None:
-        holder = self._groups[self._group[name]] if name in self._in_group else self._global
-        return holder.children.get(("binding", name))
-
-    def _stanzas(self, container: Scope | None, kind: str, name: str) -> Iterator[Scope]:
-        if container is None:
-            return
-        key = (id(container), kind)
-        if key not in self._stanzas_of:
-            if len(self._stanzas_of) >= MOST_CONTAINERS:
-                self._stanzas_of.clear()
-            self._stanzas_of[key] = _Stanzas(container, kind)
-        yield from self._stanzas_of[key].of(name)
-
     def _levels(self, binding: str, domain: str) -> tuple[Level, ...]:
-        own, name = self._binding(binding), self._group.get(binding, "default")
-        group = self._groups.get(name)
+        name = self._containers.group_of(binding)
+        own, group = self._containers.binding(binding), self._containers.group(name)
         levels = [
             Level(scope.settings, Counter(binding=binding, domain=domain), is_own_domain=True)
-            for scope in self._stanzas(own, "domain", domain)
+            for scope in _stanzas(own, "domain", domain)
         ]
         levels += [
             Level(scope.settings, Counter(group=name, domain=_key(scope)))
-            for scope in self._stanzas(group, "domain", domain)
+            for scope in _stanzas(group, "domain", domain)
         ]
         if own is not None:
             levels.append(Level(own.settings, Counter(binding=binding)))
         if group is not None:
             levels.append(Level(group.settings, Counter(group=name)))
-        levels += [
-            Level(scope.settings, Counter(domain=_key(scope)))
-            for scope in self._stanzas(self._global, "domain", domain)
-        ]
-        return (*levels, Level(self._global.settings, Counter()))
+        everywhere = self._containers.everywhere
+        levels += [Level(scope.settings, Counter(domain=_key(scope))) for scope in everywhere.of("domain", domain)]
+        return (*levels, Level(everywhere.settings, Counter()))
 
     def _make(self, binding: str, domain: str) -> Rules:
         levels = self._levels(binding, domain)
@@ -224,7 +186,7 @@ class LimitRules:
         return Rules(
             binding,
             domain,
-            self._group.get(binding, "default"),
+            self._containers.group_of(binding),
             tuple(one for one in limits if one.value >= 0),
             tuple(dict.fromkeys(self._counters(binding, domain, levels))),
             tuple(self._throttles(levels)),
@@ -236,7 +198,7 @@ class LimitRules:
         )
 
     def _counters(self, binding: str, domain: str, levels: tuple[Level, ...]) -> Iterator[Counter]:
-        group = self._group.get(binding, "default")
+        group = self._containers.group_of(binding)
         yield from (Counter(), HOSTS, Counter(binding=binding), Counter(group=group))
         yield from (
             Counter(binding=binding, domain=domain),
@@ -288,12 +250,16 @@ class LimitRules:
     # -- hosts
 
     def _host_levels(self, binding: str, host: str) -> tuple[Level, ...]:
-        name = self._group.get(binding, "default")
-        containers = ((self._binding(binding), Counter(binding=binding)), (self._groups.get(name), Counter(group=name)))
+        name = self._containers.group_of(binding)
+        containers = (
+            (self._containers.binding(binding), Counter(binding=binding)),
+            (self._containers.group(name), Counter(group=name)),
+            (self._containers.everywhere, Counter()),
+        )
         return tuple(
             Level(scope.settings, counter._replace(host=_key(scope)))
-            for container, counter in (*containers, (self._global, Counter()))
-            for scope in self._stanzas(container, "host", host)
+            for container, counter in containers
+            for scope in _stanzas(container, "host", host)
         )
 
     def _host_counters(self, binding: str, host: str | None) -> Iterator[Counter]:
@@ -321,7 +287,7 @@ class LimitRules:
     def _cluster_max(self, binding: str, domain: str, hosts: tuple[Level, ...]) -> _Found | None:
         """binding::host, host, binding::domain, binding, domain, global; never a group, nor a binding inside one."""
         levels = [level for level in (*hosts, *self._levels(binding, domain)) if level.counter.group is None]
-        if binding in self._in_group:
+        if self._containers.is_in_group(binding):
             levels = [level for level in levels if level.counter.binding is None]
         replaced = _first(self._levels(binding, domain), "Cluster_Scope_Max_Outbound_Connections")
         if replaced is not None and replaced.level.is_own_domain:
@@ -343,6 +309,6 @@ class LimitRules:
         if not level.is_own_domain:
             return level.counter
         domain = level.counter.domain or ""
-        stanzas = self._stanzas(self._binding(level.counter.binding or ""), "domain", domain)
+        stanzas = _stanzas(self._containers.binding(level.counter.binding or ""), "domain", domain)
         keys = (_key(scope) for scope in stanzas if scope.settings is level.settings)
         return level.counter._replace(domain=next(keys, domain))
