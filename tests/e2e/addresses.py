@@ -6,7 +6,7 @@ import time
 from functools import partial
 
 from tests.cluster.provider import ClusterProvider
-from tests.support.addresswatch import AddressWatch, Change, held_by_two, on_nic
+from tests.support.addresswatch import AddressWatch, Change, held_by_two, on_nic, told
 
 
 def holders(cluster: ClusterProvider, address: str) -> list[str]:
@@ -32,3 +32,7 @@ class ClusterWatch:
     def held_by_two(self, address: str, since: float) -> float:
         """The longest time in seconds after `since` during which more than one kernel had the address."""
         return held_by_two(self.changes(address), since, time.monotonic())
+
+    def told(self, address: str, since: float) -> str:
+        """What happened to one address, in seconds after `since`."""
+        return told(self.changes(address), since)

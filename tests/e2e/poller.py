@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.cluster.provider import ClusterProvider
 from tests.e2e.clienthost import start_python
 from tests.support.ending import end
-from tests.support.poller import PATIENCE_S, Answer, double_answer, longest_gap, read
+from tests.support.poller import PATIENCE_S, Answer, double_answer, longest_gap, read, told
 
 
 class Poller:
@@ -55,3 +55,7 @@ class Poller:
     def double(self) -> float:
         """The longest time in seconds that one node went on answering after another had begun to."""
         return double_answer(self.answers())
+
+    def told(self, since: float) -> str:
+        """Who answered when, in seconds after `since`."""
+        return told(self.answers(), since)

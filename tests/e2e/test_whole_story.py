@@ -200,6 +200,6 @@ def under_load(
     assert taken, "nothing was acknowledged"
     missing = lost(mail.cluster, mail.sink, taken, 15)
     assert not missing, f"{len(missing)} of {len(taken)} acknowledged messages are lost: {sorted(missing)[:5]}"
-    assert double <= DOUBLE_ANSWER_LIMIT_S
-    assert both <= TWO_KERNELS_LIMIT_S
-    assert gap <= aim_s + SHARED_MACHINE_S
+    assert double <= DOUBLE_ANSWER_LIMIT_S, poller.told(fault)
+    assert both <= TWO_KERNELS_LIMIT_S, watch.told(mail.address, fault)
+    assert gap <= aim_s + SHARED_MACHINE_S, poller.told(fault)

@@ -56,14 +56,33 @@ def longest_gap(answers: Iterable[Answer]) -> tuple[float, float]:
 
 
 def double_answer(answers: Iterable[Answer]) -> float:
-    """The longest time, in seconds, that a host went on answering after another had begun to (within the patience)."""
-    good = [answer for answer in answers if answer.took is not None]
-    overlap = 0.0
-    for before, now in itertools.pairwise(good):
-        if before.who != now.who:
-            late = [a.at - now.at for a in good if a.who == before.who and 0 < a.at - now.at < PATIENCE_S]
-            overlap = max(overlap, *late, 0.0)
-    return overlap
+    """The longest time, in seconds, between the first answer of a host that took over and the last of the one before.
+
+    Judged by when the client had each answer. A host that was silent for longer than the patience has begun anew.
+    """
+    bursts: dict[str | None, list[list[float]]] = {}
+    for answer in sorted((a for a in answers if a.took is not None), key=lambda answer: answer.answered_at):
+        of_host = bursts.setdefault(answer.who, [])
+        if of_host and answer.answered_at - of_host[-1][1] < PATIENCE_S:
+            of_host[-1][1] = answer.answered_at
+        else:
+            of_host.append([answer.answered_at, answer.answered_at])
+    pairs = itertools.combinations(bursts.values(), 2)
+    overlaps = (min(a[1], b[1]) - max(a[0], b[0]) for one, other in pairs for a in one for b in other)
+    return max([0.0, *overlaps])
+
+
+def told(answers: Iterable[Answer], since: float) -> str:
+    """Who answered when, one line for each run of like answers, in seconds after `since`: for a person who wonders."""
+    ordered = sorted(answers, key=lambda answer: answer.at)
+    runs = itertools.groupby(ordered, key=lambda answer: (answer.who, answer.code))
+    lines = []
+    for (who, code), run in runs:
+        tries = list(run)
+        last = max(answer.answered_at for answer in tries)
+        name = who or "nobody"
+        lines.append(f"{tries[0].at - since:+.3f} to {last - since:+.3f} s: {name} {code or ''} ({len(tries)} tries)")
+    return "\n".join(lines)
 
 
 async def _ask(address: str, port: int, output: IO[str]) -> None:

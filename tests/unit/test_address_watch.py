@@ -1,6 +1,6 @@
 """How long two nodes had one address, judged from what their kernels said."""
 
-from tests.support.addresswatch import Change, held_by_two
+from tests.support.addresswatch import Change, held_by_two, told
 
 
 def _came(at: float, node: str) -> Change:
@@ -38,3 +38,9 @@ def test_only_what_is_within_the_time_asked_for_counts() -> None:
 
 def test_an_overlap_that_has_not_ended_counts_until_now() -> None:
     assert held_by_two([_came(0, "n1"), _came(4, "n2")], since=0, until=9) == 5
+
+
+def test_changes_are_told_in_order_of_time() -> None:
+    assert told([_came(6, "n2"), _went(5, "n1")], since=5) == (
+        "+0.000 s: 192.0.2.41 left n1\n+1.000 s: 192.0.2.41 came to n2"
+    )

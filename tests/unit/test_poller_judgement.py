@@ -1,0 +1,46 @@
+"""How long a client was without an answer, or had answers of two hosts, judged from its tries."""
+
+import pytest
+
+from tests.support.poller import Answer, double_answer, longest_gap, told
+
+
+def _answers(*told_by: tuple[float, str | None]) -> list[Answer]:
+    """Tries every 5 ms would be more; each here took 1 ms, or was not answered when nobody is named."""
+    return [Answer("192.0.2.41", at, 0.001 if who else None, who, "220" if who else None) for at, who in told_by]
+
+
+def test_one_host_after_another_is_no_double_answer() -> None:
+    assert double_answer(_answers((0.0, "n1"), (0.1, "n1"), (0.15, None), (0.2, "n2"), (0.3, "n2"))) == 0
+
+
+def test_a_host_that_goes_on_after_another_began_is_one() -> None:
+    seen = _answers((0.0, "n1"), (0.1, "n2"), (0.2, "n1"), (0.3, "n2"), (0.4, "n2"))
+    assert double_answer(seen) == pytest.approx(0.1)
+
+
+def test_one_straggler_counts_for_its_lateness_only() -> None:
+    seen = _answers((0.0, "n1"), (0.100, "n2"), (0.101, "n1"), (0.2, "n2"), (0.3, "n2"), (0.4, "n2"))
+    assert double_answer(seen) == pytest.approx(0.001)
+
+
+def test_an_answer_counts_when_the_client_has_it() -> None:
+    late = [Answer("192.0.2.41", 0.1, 0.2, "n2", "220")]
+    assert double_answer([*_answers((0.0, "n1"), (0.15, "n1")), *late]) == 0
+
+
+def test_an_address_that_comes_back_after_a_silence_is_no_double_answer() -> None:
+    assert double_answer(_answers((0.0, "n1"), (0.1, "n2"), (0.2, "n2"), (0.6, "n1"))) == 0
+
+
+def test_a_gap_is_from_answer_to_answer() -> None:
+    assert longest_gap(_answers((0.0, "n1"), (0.1, None), (0.5, "n2"))) == pytest.approx((0.5, 0.001))
+
+
+def test_a_timeline_has_a_line_for_each_turn() -> None:
+    lines = told(_answers((1.0, "n1"), (1.1, "n1"), (1.2, None), (1.3, "n2")), since=1.2).splitlines()
+    assert lines == [
+        "-0.200 to -0.099 s: n1 220 (2 tries)",
+        "+0.000 to +0.000 s: nobody  (1 tries)",
+        "+0.100 to +0.101 s: n2 220 (1 tries)",
+    ]
