@@ -20,6 +20,8 @@ from momentum_node.bus.engine import is_corosync, open_bus
 from momentum_node.bus.ringwatch import RingWatch
 from momentum_node.clock import monotonic
 from momentum_node.config.model import Address, Cluster, NodeConfiguration
+from momentum_node.drill import desk
+from momentum_node.drill.desk import DrillDesk
 from momentum_node.duravip.actuator import Actuator, VipPlan
 from momentum_node.duravip.driver import Driver
 from momentum_node.duravip.link import SupervisorEvent, SupervisorLink, connect_supervisor
@@ -39,6 +41,7 @@ from momentum_node.workers import Workers
 
 BEAT_S = 0.1
 WATCH_S = 1.0
+HOME_BEFORE_DRAIN_S = 8.0
 
 
 class Core:
@@ -78,6 +81,7 @@ class Core:
             lease_s=self._cluster.duravip_addr_lifetime_s,
         )
         self.driver.actuator = self.actuator
+        self.drills = DrillDesk(myself.name, self.driver, self._ports_of, frozenset({os.getuid()}), self.recorder.note)
         self.plain = PlainListeners(link, self.workers)
         self.news = ReloadNews(generations.running)
         self.ring = RingWatch(myself.node_id, self._changed) if is_corosync(own.bus) else None
@@ -103,6 +107,7 @@ class Core:
         self.workers.listen(self.settings.worker_socket)
         await self.board.listen(self.settings.status_socket)
         await self.questions.listen(self.settings.run / SOCKET)
+        await self.drills.listen(self.settings.run / desk.SOCKET)
         await self.plain.apply(self.configuration.listeners)
         self._spawn(self._watch())
         if self.ring is not None:
@@ -112,6 +117,7 @@ class Core:
         await asyncio.wait({membership, asyncio.create_task(self._stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
         if membership.done():
             membership.result()  # a defect, or a pid that cannot join: die, and the supervisor starts another
+        await self.drills.close(HOME_BEFORE_DRAIN_S)
         await self.driver.drain()
         await membership
         await self._close()
@@ -215,6 +221,10 @@ class Core:
             for vip in self.configuration.vips
             if vip.topology is not None
         }
+
+    def _ports_of(self, vip: Address) -> list[int]:
+        plan = self.actuator.plans.get(vip)
+        return sorted({port for port, _ in plan.ports}) if plan else []
 
     def _policy(self) -> Policy:
         return policy_of(self._cluster, self.listed.ids)

@@ -8,7 +8,7 @@ with what is held here.
 A lost bus needs no event: the driver takes everything down and makes a new machine.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from momentum_node.bus.contract import Member
 from momentum_node.config.model import Address
@@ -200,6 +200,11 @@ class DuraVip(GroupMember):
     def outlook(self, vip: Address, node: str | None) -> str:
         """What `on_move` would do, as the console says it. Raises `MoveRefused` with the reason."""
         return outlook(self._table if self._gather is None else None, Move(vip, short_name(node or "")))
+
+    def basis(self) -> tuple[Table | None, frozenset[int], Mapping[Address, Definition]]:
+        """What questions about placements are answered from: the agreed table (None while states are exchanged), the
+        nodes on the ring, this node's definitions. To be read only; a drill tries its moves on a copy."""
+        return (None if self._gather else self._table), self._reachable, self._own.definitions
 
     def alarms(self) -> tuple[str, ...]:
         """What an administrator must hear of, one line each; empty when all is well."""

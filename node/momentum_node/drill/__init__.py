@@ -1,0 +1,1 @@
+"""Failover drills: an address is moved away and back on purpose, and what a client sees of it is measured."""
