@@ -16,7 +16,8 @@ STRANGER = 250
 """A host that is no member."""
 PREFIX_V6 = "fd00:198:18::"
 
-# Balancing is put off: it would be a second reason for moves. Everything else is the default.
+# Balancing is put off: it would be a second reason for moves. What follows from profile Fast is as the operator
+# renders it; everything else is the default.
 _CONFIGURATION = """
 Hostname = "{name}.example.org"
 Relay_Hosts = ( "198.18.0.0/16" "{prefix_v6}/64" )
@@ -30,6 +31,7 @@ cluster {{
   cluster_size = {size}
   view_mature_time = 1
   view_balance_interval = 600
+  duravip_self_drop = 3
   Topology "198.18.0.0/16" {{ interface = "eth0" }}
   Topology "{prefix_v6}/64" {{ interface = "eth0" }}
 }}
