@@ -3,7 +3,7 @@
     python -m tests.support.poller 198.18.0.41 --port 25 --every 0.005 --seconds 30 --output FILE
 
 One line a try: {"at": monotonic seconds of the try, "took": seconds or null, "who": greeting's host name or null}.
-Answered means: the connection was accepted and a greeting came (a 421 counts, and is told apart by its code).
+Answered means: the connection was accepted and a greeting came. A 421 counts; it names no host, so `who` is null.
 """
 
 import argparse
@@ -13,8 +13,8 @@ import json
 import socket
 import struct
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -61,7 +61,7 @@ def double_answer(answers: Iterable[Answer]) -> float:
     Judged by when the client had each answer. A host that was silent for longer than the patience has begun anew.
     """
     bursts: dict[str | None, list[list[float]]] = {}
-    for answer in sorted((a for a in answers if a.took is not None), key=lambda answer: answer.answered_at):
+    for answer in _attributed(sorted((a for a in answers if a.took is not None), key=lambda a: a.answered_at)):
         of_host = bursts.setdefault(answer.who, [])
         if of_host and answer.answered_at - of_host[-1][1] < PATIENCE_S:
             of_host[-1][1] = answer.answered_at
@@ -72,6 +72,21 @@ def double_answer(answers: Iterable[Answer]) -> float:
     return max([0.0, *overlaps])
 
 
+def _attributed(answers: Iterable[Answer]) -> Iterator[Answer]:
+    """Every answer with a name: whoever greeted before the first 421 of a series says all of the series."""
+    greeter: str | None = None
+    refuser, refused_at = greeter, -PATIENCE_S
+    for answer in answers:
+        if answer.who is not None:
+            greeter = answer.who
+            yield answer
+            continue
+        if answer.answered_at - refused_at >= PATIENCE_S:
+            refuser = greeter
+        refused_at = answer.answered_at
+        yield replace(answer, who=refuser)
+
+
 def told(answers: Iterable[Answer], since: float) -> str:
     """Who answered when, one line for each run of like answers, in seconds after `since`: for a person who wonders."""
     ordered = sorted(answers, key=lambda answer: answer.at)
@@ -80,8 +95,8 @@ def told(answers: Iterable[Answer], since: float) -> str:
     for (who, code), run in runs:
         tries = list(run)
         last = max(answer.answered_at for answer in tries)
-        name = who or "nobody"
-        lines.append(f"{tries[0].at - since:+.3f} to {last - since:+.3f} s: {name} {code or ''} ({len(tries)} tries)")
+        told_by = f"{code} {who or ''}".rstrip() if code else "no answer"
+        lines.append(f"{tries[0].at - since:+.3f} to {last - since:+.3f} s: {told_by} ({len(tries)} tries)")
     return "\n".join(lines)
 
 
@@ -98,7 +113,8 @@ async def _ask(address: str, port: int, output: IO[str]) -> None:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
                 writer.close()
         if line:
-            code, who, took = line[0], line[1] if len(line) > 1 else "", time.monotonic() - began
+            code, took = line[0], time.monotonic() - began
+            who = line[1] if code == "220" and len(line) > 1 else None
     except OSError:  # refused, reset, unreachable, and TimeoutError: no answer
         pass
     output.write(json.dumps({"address": address, "at": began, "took": took, "who": who, "code": code}) + "\n")
