@@ -12,12 +12,12 @@ import os
 import signal
 import ssl
 from collections.abc import AsyncIterator
-from hashlib import sha256
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 
-from momentum_node import log, nodelist, settings
+from momentum_node import certificates, log, nodelist, settings
 from momentum_node.limits import figures, questions
 from momentum_node.status import interfaces, metrics, reader
 from momentum_node.status.report import Report
@@ -25,7 +25,6 @@ from momentum_node.status.report import Report
 STATUS_PORT = 4806
 PROBE_PORT = 4807
 MAX_WAIT_S = 60.0
-CERTIFICATE_POLL_S = 10.0
 
 
 class Latest:
@@ -131,8 +130,9 @@ async def _run(own: settings.Settings) -> None:
         await stack.enter_async_context(_task(_keep_latest(own.status_socket, latest)))
         await _serve(stack, [("/livez", status.live), ("/readyz", status.ready), ("/metrics", status.metrics)])
         if (own.tls / "tls.crt").exists():
-            context = tls_context(own.tls)
-            await stack.enter_async_context(_task(_watch_certificates(own.tls, context)))
+            certificate = watched(own.tls)
+            context = certificate.load()
+            await stack.enter_async_context(_task(certificates.watch(certificate.refresh)))
             await _serve(stack, [("/v1/report", status.report)], address, context)
         else:
             log.logger().warning("no certificate: the status port stays closed", directory=str(own.tls))
@@ -178,30 +178,10 @@ def tls_context(directory: Path) -> ssl.SSLContext:
     return context
 
 
-async def _watch_certificates(directory: Path, context: ssl.SSLContext) -> None:
-    """Use a renewed certificate for the next handshakes; a pair that does not fit together keeps the old one."""
-    seen = await asyncio.to_thread(_digest, directory)
-    while True:
-        await asyncio.sleep(CERTIFICATE_POLL_S)
-        digest = await asyncio.to_thread(_digest, directory)
-        if digest == seen:
-            continue
-        seen = digest
-        try:
-            tls_context(directory)
-        except (ssl.SSLError, OSError) as error:
-            log.logger().error("the renewed certificate is not usable; the old one stays", error=str(error))
-            continue
-        context.load_cert_chain(directory / "tls.crt", directory / "tls.key")
-        log.logger().info("certificate renewed")
-
-
-def _digest(directory: Path) -> bytes:
-    digest = sha256()
-    for name in ("tls.crt", "tls.key", "ca.crt"):
-        with contextlib.suppress(OSError):
-            digest.update((directory / name).read_bytes())
-    return digest.digest()
+def watched(directory: Path) -> certificates.Watched:
+    """The same, to be kept up to date."""
+    names = (str(directory / name) for name in ("tls.crt", "tls.key", "ca.crt"))
+    return certificates.Watched(partial(tls_context, directory), certificates.Files(*names))
 
 
 @contextlib.asynccontextmanager

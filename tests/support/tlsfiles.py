@@ -13,12 +13,12 @@ from cryptography.x509.oid import NameOID
 class Authority:
     """Signs; its own certificate is `folder/ca.pem`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "Test CA") -> None:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _name("Test CA")
+        self._name = _name(name)
         self.path = folder / "ca.pem"
-        certificate = self._builder("Test CA", self._key).add_extension(
+        certificate = self._builder(name, self._key).add_extension(
             x509.BasicConstraints(ca=True, path_length=None), critical=True
         )
         self.path.write_bytes(_pem(certificate.sign(self._key, hashes.SHA256())))

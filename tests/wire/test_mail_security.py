@@ -205,21 +205,36 @@ async def test_a_client_certificate_lets_one_relay(secured: Secured) -> None:
     assert b"with ESMTPS (" in await secured.delivered()
 
 
-async def test_the_client_behind_a_proxy_is_the_one_that_counts(secured: Secured) -> None:
-    listen = (
-        f'{OUTSIDER} Listen "127.0.0.1:{{port}}" {{ Proxy_Protocol = true Proxy_Protocol_From = ( "127.0.0.0/8" ) }}'
-    )
+async def start_behind_proxy(secured: Secured) -> None:
     await secured.start("")
     text = (secured.folder / "ecelerity.conf").read_text()
-    start = text.index("ESMTP_Listener")
-    secured.node.replace(
-        text[:start]
-        + "ESMTP_Listener { "
-        + listen.replace("{port}", str(secured.node.port)).replace("{{", "{").replace("}}", "}")
-        + " }\n"
+    listen = (
+        f'Listen "127.0.0.1:{secured.node.port}" {{ Proxy_Protocol = true Proxy_Protocol_From = ( "127.0.0.0/8" ) }}'
     )
+    secured.node.replace(f"{text[: text.index('ESMTP_Listener')]}ESMTP_Listener {{ {OUTSIDER} {listen} }}\n")
     secured.node.core.reload("2")
     await asyncio.sleep(1)
+
+
+async def test_a_proxy_that_does_not_say_whom_it_brings_is_let_go(secured: Secured) -> None:
+    await start_behind_proxy(secured)
+
+    async def heard(beginning: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", secured.node.port)
+        writer.write(beginning)
+        try:
+            return await asyncio.wait_for(reader.read(), 40)
+        except ConnectionResetError:
+            return b""
+        finally:
+            writer.close()
+
+    said = await asyncio.gather(heard(b""), heard(b"PROXY TCP4 192.0.2.7 198.1"))
+    assert list(said) == [b"", b""]
+
+
+async def test_the_client_behind_a_proxy_is_the_one_that_counts(secured: Secured) -> None:
+    await start_behind_proxy(secured)
 
     async def dialogue(header: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", secured.node.port)

@@ -28,6 +28,7 @@ COMMAND_LIMIT_S: Final = 600.0  # a command may take this long from its first by
 BUFFER_BYTES: Final = 65_536  # pipelined behind a message that is being committed
 LINGER_S: Final = 5.0  # for the client to read our last reply
 HANDSHAKE_S: Final = 30.0  # for the client's part of a TLS handshake
+PROXY_HEADER_S: Final = 5.0  # for a proxy to say whom it brings (Postfix, smtpd_upstream_proxy_timeout)
 REFUSAL_PAUSE_S: Final = 1.0  # before a wrong password is called so: guessing takes time
 
 
@@ -74,7 +75,7 @@ class Inbound(asyncio.Protocol):
         self._heard = self._loop.time()
         if self._admission.is_proxy(self):
             self._header = b""
-            self._arm()
+            self._timer = self._loop.call_later(PROXY_HEADER_S, transport.abort)
         else:
             self._admit()
 
@@ -119,6 +120,9 @@ class Inbound(asyncio.Protocol):
         if header is None:
             return
         self._header = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if header.client is not None:
             self.client, self._client_port = header.client, header.client_port
         self._admit()
