@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     bus.add_argument(
         "--conf", default="/etc/momentum/config/corosync.conf", help="corosync.conf (default: %(default)s)"
     )
+    bus.add_argument("--keys", metavar="FOLDER", help="where the bus key comes from (authkey, authkey.next, stage)")
     bus.set_defaults(command=_bus)
 
     status = commands.add_parser("status", help="what the node on this machine says of itself")
@@ -104,7 +105,7 @@ def _worker(parsed: argparse.Namespace) -> int:
 def _bus(parsed: argparse.Namespace) -> int:
     from momentum_node.bus import container  # noqa: PLC0415
 
-    return container.run_corosync(parsed.conf)
+    return container.run_corosync(parsed.conf, keys=parsed.keys)
 
 
 def _status(parsed: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from momentum_node.bus import ringfiles
+from momentum_node.bus.keyfiles import KeyFiles
 from momentum_node.bus.resolverchild import LEAVE, RETURN, ResolverChild
 
 WAIT_S = 120.0
@@ -27,14 +28,17 @@ BACKOFF_S = (0.0, 0.25, 0.5, 1.0, 2.0)
 STOP_S = 10.0
 LEAVE_S = 1.0
 """A daemon that is to leave a ring that stands still may be unable to."""
+RELOAD_S = 5.0
+RETRY_S = 2.0
 
 _STOP = {signal.SIGTERM, signal.SIGINT}
 _SIGNALS = {*_STOP, signal.SIGCHLD, LEAVE, RETURN}
 
 
-def run_corosync(conf: str, *, program: str = "corosync", wait_s: float = WAIT_S) -> int:
+def run_corosync(conf: str, *, program: str = "corosync", wait_s: float = WAIT_S, keys: str | None = None) -> int:
     """Run `corosync -f -c CONF` until SIGTERM or SIGINT; the exit code.
 
+    `keys`: the folder that the bus key comes from, stage by stage (`keystages.py`); None: it is where CONF says.
     0 after a signal; 1 when no address of this host is in the node list within `wait_s`; 127 without Corosync.
     """
     path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
@@ -46,23 +50,22 @@ def run_corosync(conf: str, *, program: str = "corosync", wait_s: float = WAIT_S
     outcome = _wait_for_own_address(Path(conf), wait_s)
     if outcome is not None:
         return outcome
-    return _keep_running([path, "-f", "-c", conf], conf)
-
-
-def _keep_running(command: list[str], conf: str) -> int:
-    resolver = ResolverChild(Path(conf), _own_id(Path(conf)), _SIGNALS)
+    own_id = _own_id(Path(conf))
+    key_files = KeyFiles(Path(keys) if keys else None, Path(conf), own_id)
+    resolver = ResolverChild(Path(conf), own_id, _SIGNALS)
     try:
-        return _restart_until_asked(command, conf, resolver)
+        return _restart_until_asked([path, "-f", "-c", conf], conf, resolver, key_files)
     finally:
         resolver.stop()
 
 
-def _restart_until_asked(command: list[str], conf: str, resolver: ResolverChild) -> int:
+def _restart_until_asked(command: list[str], conf: str, resolver: ResolverChild, keys: KeyFiles) -> int:
     failures = 0
     while True:
         _make_state_dir(Path(conf))
         started = time.monotonic()
-        end = _run(command, resolver)
+        keys.prepare(started)
+        end = _run(command, resolver, keys)
         if end.was_asked:
             _say(f"corosync ended ({end.how}) as asked")
             return 0
@@ -85,9 +88,9 @@ class _End:
     was_asked: bool
 
 
-def _run(command: list[str], resolver: ResolverChild) -> _End:
+def _run(command: list[str], resolver: ResolverChild, keys: KeyFiles) -> _End:
     """One life of Corosync. Blocked signals are not inherited, or it could not be stopped."""
-    files = _Files(Path(command[-1]))
+    files = _Files(Path(command[-1]), keys)
     pid = os.posix_spawn(command[0], command, os.environ, setsigmask=(), setsigdef=tuple(_SIGNALS))
     _say(f"corosync started, pid {pid}")
     kill_at: float | None = None
@@ -96,8 +99,8 @@ def _run(command: list[str], resolver: ResolverChild) -> _End:
         resolver.keep()
         received = signal.sigtimedwait(_SIGNALS, POLL_S)
         resolver.heed(received)
-        if files.have_changed() and kill_at is None:
-            _reload(command[0])
+        if kill_at is None and files.want_reload(time.monotonic()) and _reload(command[0]):
+            files.reloaded()
         was_asked = was_asked or _is_stop(received)
         if kill_at is None and (was_asked or resolver.wants_out):
             _say(f"{signal.Signals(received.si_signo).name if received else 'resolver'}: stopping corosync")
@@ -125,39 +128,64 @@ def _is_stop(received: signal.struct_siginfo | None) -> bool:
 
 
 class _Files:
-    """The configuration and the key it names: a mounted volume changes under a running daemon."""
+    """The configuration and the key: a mounted volume changes under a running daemon.
 
-    def __init__(self, conf: Path) -> None:
-        self._conf = conf
-        self._seen = self._read()
+    While a key is being replaced on all nodes, a changed configuration waits until that is done.
+    """
 
-    def have_changed(self) -> bool:
-        """Since the last time this was asked. A file that is not there now has not changed."""
-        read = self._read()
-        changed = read not in (None, self._seen)
-        self._seen = read or self._seen
-        return changed
+    def __init__(self, conf: Path, keys: KeyFiles) -> None:
+        self._conf, self._keys = conf, keys
+        self._loaded = self._seen = self._read()
+        self._next = 0.0
+
+    def want_reload(self, now: float) -> bool:
+        """The ring is to be reloaded now. A file that is not there now has not changed."""
+        self._seen = self._read() or self._seen
+        is_due_for_key = self._keys.look(now)
+        is_changed = self._seen != self._loaded and not self._keys.holds_back
+        if not (is_due_for_key or is_changed) or now < self._next:
+            return False
+        self._next = now + RETRY_S  # in vain, and it is tried again so soon
+        return True
+
+    def reloaded(self) -> None:
+        """The ring took up what was seen."""
+        self._loaded, self._next = self._seen, 0.0
+        self._keys.reloaded()
 
     def _read(self) -> tuple[bytes, ...] | None:
+        paths = [self._conf]
+        if not self._keys.are_kept_here:
+            paths += map(Path, ringfiles.values(self._conf, "keyfile"))
         try:
-            return tuple(
-                path.read_bytes() for path in (self._conf, *map(Path, ringfiles.values(self._conf, "keyfile")))
-            )
+            return tuple(path.read_bytes() for path in paths)
         except OSError:
             return None
 
 
-def _reload(corosync: str) -> None:
+def _reload(corosync: str) -> bool:
     """Have the whole ring take up its files (corosync-cfgtool(8), -R), without one membership event.
 
-    Every node asks when it sees its own files change, so the last one to see them asks when all have them.
+    Every node asks when it sees its own files change, so the last one to see them asks when all have them. True when
+    it is done, or cannot be: then the files are used at the next start.
     """
     tool = shutil.which("corosync-cfgtool", path=str(Path(corosync).parent))
     if tool is None:
         _say("the configuration changed, but corosync-cfgtool is missing: it is used at the next start")
-        return
+        return True
     _say("the configuration changed: reloading the ring")
-    os.posix_spawn(tool, [tool, "-R"], os.environ, setsigmask=(), setsigdef=tuple(_SIGNALS))
+    pid = os.posix_spawn(tool, [tool, "-R"], os.environ, setsigmask=(), setsigdef=tuple(_SIGNALS))
+    deadline = time.monotonic() + RELOAD_S
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            if status:
+                _say(f"corosync-cfgtool ended ({_describe(status)}): the ring was not reloaded; trying again")
+            return status == 0
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGKILL)
+    _say(f"corosync-cfgtool did not answer within {RELOAD_S:g} s; trying again")
+    return False
 
 
 def _reap(pid: int, resolver: ResolverChild) -> int | None:
