@@ -59,7 +59,7 @@ class Worker:
         self._base = Path(os.environ.get("MOMENTUM_SPOOL") or lookup.node.spool_base)
         self._stores: dict[int, Store] = {}
         self._link = CoreLink(own.worker_socket, index, self._on_frame, self._core_lost)
-        self._delivery = Delivery(self._stores, Resolver(), self._link.send)
+        self._delivery = Delivery(self._stores, Resolver(), self._link.send, own.nodes)
         self._servers: dict[tuple[str, int], asyncio.Server] = {}
         self._secured: dict[tuple[str, int], bool] = {}  # whether a server speaks TLS from the first byte
         self._departures: dict[str, asyncio.Task[None]] = {}

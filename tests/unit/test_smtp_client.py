@@ -1,12 +1,13 @@
 """The client's side, told as replies and what is sent for them."""
 
 from momentum_node.smtp.client import CLOSED_BY_PEER, NO_SMTPUTF8, Client, ClientEvent, Ended, Finished, Letter, Ready
+from momentum_node.smtp.terms import Terms
 
 LETTER = Letter("a@x.test", ("b@y.test", "c@y.test"), b"S: x\r\n\r\n.hi\r\n")
 
 
 def ready(*extensions: str) -> Client:
-    client = Client("me.test")
+    client = Client(Terms("me.test"))
     client.receive(b"220 hello\r\n")
     assert client.output() == b"EHLO me.test\r\n"
     lines = ["mx.y.test", *extensions]
@@ -78,7 +79,7 @@ def test_421_ends_it_for_all() -> None:
 
 
 def test_helo_where_ehlo_is_not_known() -> None:
-    client = Client("me.test")
+    client = Client(Terms("me.test"))
     client.receive(b"220 hello\r\n")
     client.output()
     client.receive(b"500 what\r\n")

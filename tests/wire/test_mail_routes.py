@@ -10,7 +10,7 @@ import dns.rrset
 import pytest
 
 from momentum_node.smtp.resolver import Resolver
-from momentum_node.smtp.routes import DOMAIN_UNKNOWN, NO_HOST, NULL_MX, Host, NoRoute, Target, choose, parse_gateway
+from momentum_node.smtp.routes import DOMAIN_UNKNOWN, NO_HOST, NULL_MX, NoRoute, Target, stops_of
 
 ZONE = {
     ("two.test.", "MX"): ["20 b.two.test.", "10 a.two.test."],
@@ -51,8 +51,14 @@ async def server() -> AsyncIterator[tuple[NameServer, Resolver]]:
 
 
 async def addresses(resolver: Resolver, domain: str) -> list[str] | NoRoute:
-    found = await resolver.targets(domain, 25, is_gateway=False)
+    found = await resolver.targets(stops_of(domain, None, (), 25))
     return found if isinstance(found, NoRoute) else [target.address for target in found]
+
+
+async def by_gateway(resolver: Resolver, gateway: str) -> list[Target]:
+    found = await resolver.targets(stops_of("x.test", gateway, (), 25))
+    assert not isinstance(found, NoRoute)
+    return found
 
 
 async def test_mx_records_in_order_and_their_addresses(server: tuple[NameServer, Resolver]) -> None:
@@ -82,20 +88,7 @@ async def test_literals_and_gateways_need_no_name_server() -> None:
     resolver = Resolver(["127.0.0.1"], 1)
     assert await addresses(resolver, "[192.0.2.9]") == ["192.0.2.9"]
     assert await addresses(resolver, "[ipv6:2001:db8::9]") == ["2001:db8::9"]
-    assert await resolver.targets("192.0.2.9:2525", 25, is_gateway=True) == [Target("192.0.2.9", 2525, "192.0.2.9", 0)]
-    assert parse_gateway("[2001:db8::1]:26", 25) == Host("2001:db8::1", 26)
-    assert parse_gateway("smart.test", 25) == Host("smart.test", 25)
-
-
-def test_hosts_that_failed_rest_and_worse_ones_take_over() -> None:
-    best, worse, six = (
-        Target("192.0.2.1", 25, "a", 10),
-        Target("192.0.2.2", 25, "b", 20),
-        Target("2001:db8::1", 25, "c", 5),
-    )
-    four = frozenset({4})
-    assert choose([worse, best, six], {}, {}, four, now=0) == [best, worse]
-    assert choose([worse, best], {"192.0.2.1": 10.0}, {}, four, now=9) == [worse]
-    assert choose([worse, best], {"192.0.2.1": 10.0}, {}, four, now=10) == [best, worse]
-    twin = Target("192.0.2.3", 25, "a", 10)
-    assert choose([best, twin], {}, {"192.0.2.1": 2}, four, now=0) == [twin, best]
+    (gateway,) = await by_gateway(resolver, "192.0.2.9:2525")
+    assert (gateway.address, gateway.port, gateway.is_given) == ("192.0.2.9", 2525, True)
+    (six,) = await by_gateway(resolver, "[2001:db8::1]:26")
+    assert (six.address, six.port) == ("2001:db8::1", 26)

@@ -22,6 +22,10 @@ def _same(value: Any) -> Any:
     return value
 
 
+def _path(value: Any) -> str | None:
+    return None if not value or str(value).lower() == "none" else str(value)
+
+
 def _globs(value: Any) -> tuple[str, ...]:
     return tuple(str(item).lower() for item in value)
 
@@ -77,19 +81,36 @@ INBOUND: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
 OUTBOUND: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "ehlo_hostname": ("ehlo_hostname", _same),
     "gateway": ("gateway", lambda value: value or None),
+    "routes": ("routes", _same),
+    "delivery_method": ("delivery_method", lambda value: str(value).upper()),
     "remote_smtp_port": ("remote_smtp_port", _same),
+    "lmtp_port": ("lmtp_port", _same),
+    "xclient": ("xclient", _same),
+    "never_attempt_expired_messages": ("never_attempt_expired", _same),
+    "mx_failures_fallback_to_a": ("mx_failures_fallback_to_a", _same),
+    "dns_failures_to_purge": ("dns_failures_to_purge", _same),
     "retry_interval": ("retry_interval_s", float),
     "max_retry_interval": ("max_retry_interval_s", float),
     "message_expiration": ("message_expiration_s", float),
     "never_retry": ("never_retry", _same),
     "max_outbound_connections": ("max_outbound_connections", _same),
     "max_deliveries_per_connection": ("max_deliveries_per_connection", _same),
+    "max_recipients_per_connection": ("max_recipients_per_connection", _same),
     "connect_timeout": ("connect_timeout_s", float),
     "ehlo_timeout": ("ehlo_timeout_s", float),
     "mailfrom_timeout": ("mailfrom_timeout_s", float),
     "rcptto_timeout": ("rcptto_timeout_s", float),
     "body_timeout": ("body_timeout_s", float),
+    "rset_timeout": ("rset_timeout_s", float),
     "idle_timeout": ("idle_timeout_s", float),
+    "tls": ("tls_wish", _same),
+    "tls_ifavailable_fallback": ("tls_ifavailable_fallback", _same),
+    "tls_verify": ("tls.verify", lambda value: None if value == "no" else value),
+    "tls_ca": ("tls.client_ca", _path),
+    "tls_certificate": ("tls.certificate", _path),
+    "tls_key": ("tls.key", _path),
+    "tls_ciphers": ("tls.ciphers", _same),
+    "tls_protocols": ("tls.protocols", _same),
     "suspend_delivery": ("suspend_delivery", _same),
     "generate_bounces": ("generate_bounces", _same),
     "bounces_inline_original": ("bounces_inline_original", _same),

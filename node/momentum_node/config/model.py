@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
+Wish: TypeAlias = Literal["no", "ifavailable", "required"]
+"""What is asked of a next hop: nothing, use it where it is offered, or no mail without it."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -43,10 +45,12 @@ class TlsOptions:
 
     certificate: str | None = None  # TLS_Certificate
     key: str | None = None  # TLS_Key; None = in the certificate's file
-    client_ca: str | None = None  # TLS_Client_CA
+    client_ca: str | None = None  # TLS_Client_CA; of a next hop TLS_CA, None = those that the system trusts
     ciphers: str = "DEFAULT"
     protocols: str = "+ALL"
-    verify: Literal["none", "require"] | None = None  # TLS_Verify_Mode; None = verified if presented
+    verify: Literal["none", "require", "ca", "host"] | None = None
+    """TLS_Verify_Mode of a listener: none, require, None = verified if presented. TLS_Verify of a next hop: None, ca,
+    host = the name has to fit too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,14 @@ class OutboundOptions:
 
     ehlo_hostname: str = "__hostname__"
     gateway: str | None = None  # host, IPv4 or [IPv6], with an optional :port
+    routes: tuple[str, ...] = ()  # Routes, as written: config.nexthops reads them
+    delivery_method: Literal["ESMTP", "SMTP", "LMTP"] = "ESMTP"
     remote_smtp_port: int = 25
+    lmtp_port: int = 2003
+    xclient: Wish = "no"
+    never_attempt_expired: bool = False  # Never_Attempt_Expired_Messages
+    mx_failures_fallback_to_a: int = 3
+    dns_failures_to_purge: int = 10  # 0 = never
     retry_interval_s: float = 1200.0
     max_retry_interval_s: float = 43200.0
     max_retries: int | None = None  # a number; None with `retries_are_automatic` = auto, else none (age only)
@@ -100,12 +111,17 @@ class OutboundOptions:
     never_retry: bool = False
     max_outbound_connections: int = 32
     max_deliveries_per_connection: int = 0
+    max_recipients_per_connection: int = 0
     connect_timeout_s: float = 300.0
     ehlo_timeout_s: float = 300.0
     mailfrom_timeout_s: float = 300.0
     rcptto_timeout_s: float = 300.0
     body_timeout_s: float = 600.0
+    rset_timeout_s: float = 30.0
     idle_timeout_s: float = 5.0
+    tls_wish: Wish = "no"  # TLS
+    tls_ifavailable_fallback: bool = True  # in the clear when the negotiation fails; else the mail is delayed
+    tls: TlsOptions = TlsOptions()
     suspend_delivery: bool = False
     generate_bounces: bool = True
     bounces_inline_original: Literal["none", "headers", "all"] = "headers"

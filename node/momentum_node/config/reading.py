@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from momentum_node.config import addresses, checks, checks_cluster, endpoints, lookup, schema
+from momentum_node.config import addresses, checks, checks_cluster, endpoints, lookup, nexthops, schema
 from momentum_node.config.addresses import Service
 from momentum_node.config.bindings import Bindings
 from momentum_node.config.model import Address, Binding, Cluster, Listener, NodeConfiguration, Security, TopologyEntry
@@ -41,14 +41,6 @@ _GLOBAL = {
     "default_binding": "default_binding",
     "prohibited_hosts": "prohibited_hosts",
     "use_ipv6": "use_ipv6",
-}
-# Read, but no room acts on them yet: told as `not built` until one does.
-_AWAITED = {
-    "prohibited_hosts",
-    "use_ipv6",
-    "connect_timeout_to_delay",
-    "mx_failures_to_delay",
-    "max_recipients_per_batch",
 }
 _THROTTLES = {
     "outbound_throttle_messages",
@@ -98,6 +90,7 @@ def read(tree: Scope, digest: str, report: Report) -> NodeConfiguration | None:
     checks.check_cluster(tree, report)
     checks_cluster.check_streams(tree, report)
     checks_cluster.check_limits(tree, report)
+    nexthops.check(tree, report)
     if report.error_count:
         return None
     topologies = tuple(_topologies(tree, report))
@@ -211,7 +204,7 @@ def _not_built(tree: Scope) -> Iterator[str]:
             yield f"{schema.scope_name(kind)} {scope.instance}" if kind == "replicate" else schema.scope_name(kind)
             continue
         for name in scope.settings:
-            if name not in built or name in _AWAITED:
+            if name not in built:
                 yield schema.spelling(kind, name)
 
 

@@ -1,50 +1,30 @@
 """The client's side of one SMTP connection, without I/O: transactions and replies in; bytes and results out.
 
     BANNER ─220─▶ EHLO ─250─▶ IDLE ──send()──▶ MAIL ▶ RCPT ▶ DATA ▶ DOT ──▶ IDLE
-                    └─5yz─▶ HELO ─250─▶ ┘            (one flight where the server offers PIPELINING)
+                  ▲  └─5yz─▶ HELO ─250─▶ ┘           (one flight where the server offers PIPELINING)
+                  │  └─STARTTLS─220─▶ handshake of the driver ─secured()─┐
+                  └──────────────────────────────────────────────────────┘
 
 Every command sent stands in a queue of expectations; each reply is judged by the oldest. A transaction ends when all
-its expectations are met: then there is one reply for every recipient. RFC 5321, 2920, 1870, 6152, 6531.
+its expectations are met: then there is one reply for every recipient. RFC 5321, 2920, 1870, 6152, 6531; RFC 3207 and
+Postfix's XCLIENT are in `opening`; RFC 2033 (LMTP): LHLO, and after the content one reply for each recipient.
 """
 
 from collections import deque
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final, TypeAlias
 
 from momentum_node.errors import ProtocolError
+from momentum_node.smtp.opening import Open, Opening, Say, Secure, Shut, Step, tls_failed
 from momentum_node.smtp.replies import ReplyReader
 from momentum_node.smtp.reply import Reply, reply
+from momentum_node.smtp.stage import Stage, silence
+from momentum_node.smtp.terms import UNKNOWN, Origin, Terms
 
 CLOSED_BY_PEER: Final = reply(451, "4.4.2", "[internal] connection closed by remote host")
 NOT_SMTP: Final = reply(451, "4.5.0", "[internal] remote host does not speak SMTP")
 NO_SMTPUTF8: Final = reply(550, "5.6.7", "[internal] remote host does not offer SMTPUTF8")
 NOT_ACCEPTED: Final = reply(451, "4.5.0", "[internal] unexpected reply to DATA")
-
-
-class Stage(IntEnum):
-    """What the connection waits for; the numbers are those of the logs."""
-
-    IDLE = 1
-    MAIL = 3
-    RCPT = 5
-    DATA = 7
-    DOT = 9
-    EHLO = 11
-    BANNER = 12
-    RSET = 14
-    QUIT = 22
-
-
-_SILENCE: Final = {
-    Stage.BANNER: "no banner",
-    Stage.EHLO: "no EHLO response",
-    Stage.MAIL: "no MAIL FROM response",
-    Stage.RCPT: "no RCPT TO response",
-    Stage.DATA: "no DATA response",
-    Stage.DOT: "no response to message body",
-    Stage.RSET: "no RSET response",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +36,7 @@ class Letter:
     content: bytes
     eight_bit: bool = False
     smtputf8: bool = False
+    origin: Origin = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +58,21 @@ class Ended:
     reply: Reply | None
 
 
-ClientEvent: TypeAlias = Ready | Finished | Ended
+ClientEvent: TypeAlias = Ready | Secure | Finished | Ended
 _Expected: TypeAlias = tuple[Stage, int]
+_OPENING: Final = {Stage.BANNER, Stage.EHLO, Stage.STARTTLS, Stage.XCLIENT}
 
 
 class Client:
     """One connection. The driver connects, feeds `receive`, sends what `output` holds, keeps the time."""
 
-    def __init__(self, ehlo_name: str) -> None:
-        self._name = ehlo_name
+    def __init__(self, terms: Terms) -> None:
+        self._opening = Opening(terms)
+        self._is_lmtp = terms.method == "LMTP"
         self._reader = ReplyReader()
         self._expected: deque[_Expected] = deque([(Stage.BANNER, 0)])
         self._output: list[bytes] = []
         self._events: list[ClientEvent] = []
-        self._extensions: frozenset[str] = frozenset()
         self._letter: Letter | None = None
         self._results: list[Reply | None] = []
         self._accepted: list[int] = []
@@ -119,10 +101,20 @@ class Client:
     def receive(self, data: bytes) -> list[ClientEvent]:
         """Judge what the server sent."""
         try:
-            for answer in self._reader.feed(data):
+            for answer in [] if self.stage is Stage.TLS else self._reader.feed(data):
                 self._judge(answer)
+                if self.stage is Stage.TLS:  # the rest came in the clear, and would be taken for something of TLS
+                    self._reader = ReplyReader()
+                    break
         except ProtocolError:
             self._end(NOT_SMTP)
+        return self._take_events()
+
+    def secured(self) -> list[ClientEvent]:
+        """The handshake is done: greet again."""
+        if self.stage is Stage.TLS:
+            self._expected.clear()
+            self._take(self._opening.secured())
         return self._take_events()
 
     def lost(self) -> list[ClientEvent]:
@@ -132,7 +124,7 @@ class Client:
 
     def timed_out(self) -> list[ClientEvent]:
         """Nothing came in time."""
-        self._end(reply(451, "4.4.2", f"[internal] {_SILENCE.get(self.stage, 'no response')}"))
+        self._end(tls_failed("no answer") if self.stage is Stage.TLS else silence(self.stage))
         return self._take_events()
 
     def give_up(self, why: Reply) -> list[ClientEvent]:
@@ -142,11 +134,18 @@ class Client:
 
     def send(self, letter: Letter) -> list[ClientEvent]:
         """Begin a transaction; allowed when idle. The result may come at once (the server lacks what it needs)."""
-        if letter.smtputf8 and "SMTPUTF8" not in self._extensions:
-            return [Finished((NO_SMTPUTF8,) * len(letter.recipients))]
         self._letter = letter
         self._results = [None] * len(letter.recipients)
         self._accepted = []
+        step = self._opening.tell(letter.origin)
+        self._take(Open() if step is None else step)
+        return self._take_events()
+
+    def _begin(self, letter: Letter) -> None:
+        if letter.smtputf8 and "SMTPUTF8" not in self._opening.extensions:
+            self._settle(NO_SMTPUTF8)
+            self._finish(is_begun=False)
+            return
         if self._needs_reset:
             self._needs_reset = False
             self._unsent.append((b"RSET\r\n", (Stage.RSET, 0)))
@@ -155,7 +154,6 @@ class Client:
             self._unsent.append((f"RCPT TO:<{recipient}>\r\n".encode(), (Stage.RCPT, number)))
         self._unsent.append((b"DATA\r\n", (Stage.DATA, 0)))
         self._send_unsent()
-        return self._take_events()
 
     def quit(self) -> None:
         """Say goodbye; `Ended` follows when the server agrees."""
@@ -165,9 +163,9 @@ class Client:
 
     def _mail(self, letter: Letter) -> bytes:
         text = f"MAIL FROM:<{letter.sender}>"
-        if "SIZE" in self._extensions:
+        if "SIZE" in self._opening.extensions:
             text += f" SIZE={len(letter.content)}"
-        if letter.eight_bit and "8BITMIME" in self._extensions:
+        if letter.eight_bit and "8BITMIME" in self._opening.extensions:
             text += " BODY=8BITMIME"
         if letter.smtputf8:
             text += " SMTPUTF8"
@@ -181,7 +179,7 @@ class Client:
         """The next command, or all of them at once when the server can take that."""
         while self._unsent:
             self._expect(*self._unsent.popleft())
-            if "PIPELINING" not in self._extensions:
+            if "PIPELINING" not in self._opening.extensions:
                 return
 
     def _send_content(self, letter: Letter) -> None:
@@ -189,8 +187,8 @@ class Client:
         if content.startswith(b"."):
             content = b"." + content
         end = b".\r\n" if not content or content.endswith(b"\r\n") else b"\r\n.\r\n"
-        self._output.append(content)
-        self._expect(end, (Stage.DOT, 0))
+        self._output += [content, end]
+        self._expected.extend((Stage.DOT, number) for number in (self._accepted if self._is_lmtp else [0]))
 
     # -- judging
 
@@ -201,27 +199,31 @@ class Client:
             self._end(answer)  # unasked for: only 421 is, but whatever it is, the two sides disagree from here on
             return
         stage, number = self._expected.popleft()
-        if stage in {Stage.BANNER, Stage.EHLO, Stage.RSET, Stage.QUIT}:
-            self._judge_session(stage, number, answer)
+        if stage is Stage.QUIT:
+            self._end(None)
+        elif stage is Stage.RSET:
+            if not answer.is_positive:
+                self._end(answer)
+        elif stage in _OPENING:
+            self._take(self._opening.judge(stage, answer))
         else:
             self._judge_letter(stage, number, answer)
         if not self._is_ended:
             self._send_next()
 
-    def _judge_session(self, stage: Stage, number: int, answer: Reply) -> None:
-        if stage is Stage.QUIT:
-            self._end(None)
-        elif stage is Stage.BANNER and answer.is_positive:
-            self._expect(f"EHLO {self._name}\r\n".encode(), (Stage.EHLO, 0))
-        elif stage is Stage.EHLO and answer.is_positive:
-            self._extensions = (
-                frozenset(line.split(" ")[0].upper() for line in answer.lines[1:]) if not number else frozenset()
-            )
-            self._events.append(Ready())
-        elif stage is Stage.EHLO and answer.is_permanent and not number:
-            self._expect(f"HELO {self._name}\r\n".encode(), (Stage.EHLO, 1))
-        elif not answer.is_positive:
-            self._end(answer)
+    def _take(self, step: Step) -> None:
+        match step:
+            case Say(data, stage):
+                self._expect(data, (stage, 0))
+            case Secure():
+                self._expected.append((Stage.TLS, 0))
+                self._events.append(step)
+            case Shut(why):
+                self._end(why)
+            case Open() if self._letter is None:
+                self._events.append(Ready())
+            case Open():
+                self._begin(self._letter)
 
     def _judge_letter(self, stage: Stage, number: int, answer: Reply) -> None:
         letter = self._letter
@@ -238,6 +240,8 @@ class Client:
             self._send_content(open_)
         elif stage is Stage.DATA:
             self._settle(NOT_ACCEPTED if answer.is_positive else answer)
+        elif stage is Stage.DOT and self._is_lmtp:
+            self._results[number] = answer
         elif stage is Stage.DOT:
             self._settle(answer)
 
@@ -254,9 +258,10 @@ class Client:
         if not self._expected:
             self._finish()
 
-    def _finish(self) -> None:
+    def _finish(self, *, is_begun: bool = True) -> None:
         replies = tuple(NOT_ACCEPTED if one is None else one for one in self._results)
-        self._needs_reset = not all(one.is_positive for one in replies)
+        if is_begun:
+            self._needs_reset = not all(one.is_positive for one in replies)
         self._letter = None
         self._events.append(Finished(replies))
 

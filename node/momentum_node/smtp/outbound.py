@@ -8,17 +8,23 @@ address that it lost.
 import asyncio
 import errno
 import socket
+import ssl
 from typing import Final, Protocol, cast
 
 from momentum_node.config.model import Address, OutboundOptions
+from momentum_node.config.nexthops import literal
 from momentum_node.errors import MomentumError
-from momentum_node.smtp.client import Client, ClientEvent, Ended, Finished, Letter, Ready, Stage
+from momentum_node.smtp.client import Client, ClientEvent, Ended, Finished, Letter, Ready
+from momentum_node.smtp.opening import Secure, tls_failed
+from momentum_node.smtp.peernames import ascii_name, fits
 from momentum_node.smtp.reply import Reply, reply
 from momentum_node.smtp.routes import Target
+from momentum_node.smtp.stage import Stage
+from momentum_node.smtp.terms import Terms
 
 IP_BIND_ADDRESS_NO_PORT: Final = 24  # linux/in.h; the socket module has no name for it
-RSET_TIMEOUT_S: Final = 30.0
 QUIT_TIMEOUT_S: Final = 5.0
+TLS_GOODBYE_S: Final = 1.0
 CONNECT_TIMED_OUT: Final = reply(450, "4.4.1", "[internal] Connection Timed Out")
 
 
@@ -45,13 +51,20 @@ class Owner(Protocol):
 class Connection(asyncio.Protocol):
     """One connection, from `open` to `connection_closed`."""
 
-    def __init__(self, owner: Owner, target: Target, options: OutboundOptions, ehlo_name: str) -> None:
+    def __init__(
+        self, owner: Owner, target: Target, options: OutboundOptions, terms: Terms, context: ssl.SSLContext | None
+    ) -> None:
+        """`context`: for TLS, where the terms ask for it."""
         self.target = target
         self.delivered = 0
+        self.recipients = 0
+        self.tls_version: str | None = None
+        self._context = context
+        self._handshake: asyncio.Task[None] | None = None
         self._owner = owner
         self.options = options
         """The owner may replace them between two letters: time-outs are looked up anew for each."""
-        self._client = Client(ehlo_name)
+        self._client = Client(terms)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -102,6 +115,7 @@ class Connection(asyncio.Protocol):
 
     def send(self, letter: Letter) -> None:
         """Begin a transaction; only after `connection_ready`."""
+        self.recipients += len(letter.recipients)
         events = self._client.send(letter)
         self._perform([])
         if events:  # refused at once; not from inside the call, or a long queue of such letters would nest
@@ -128,6 +142,8 @@ class Connection(asyncio.Protocol):
             match event:
                 case Ready():
                     self._was_ready = is_free = True
+                case Secure():
+                    self._handshake = self._loop.create_task(self._secure())
                 case Finished(replies):
                     self.delivered += any(one.is_positive for one in replies)
                     is_free = True
@@ -137,10 +153,38 @@ class Connection(asyncio.Protocol):
         if is_free and not self._is_closed:
             self._owner.connection_ready(self)
 
+    async def _secure(self) -> None:
+        """Make this connection one through TLS, and greet again; or end it."""
+        failure = await self._failure_of_handshake()
+        self._handshake = None
+        self._perform(self._client.secured() if failure is None else self._client.give_up(tls_failed(failure)))
+
+    async def _failure_of_handshake(self) -> str | None:
+        host, transport = self.target.host, self._transport
+        if self._context is None or transport is None:
+            return "there is no certificate to use"
+        name = None if literal(host) else ascii_name(host)
+        try:
+            secured = await self._loop.start_tls(
+                transport, self, self._context, server_hostname=name, ssl_shutdown_timeout=TLS_GOODBYE_S
+            )
+        except (OSError, EOFError, ValueError) as error:  # ssl.SSLError among them; a name that is none
+            return _reason(error)
+        if secured is None:
+            return "the connection was closed"
+        self._transport = secured
+        found = cast("ssl.SSLObject", secured.get_extra_info("ssl_object"))
+        self.tls_version = found.version()
+        if self.options.tls.verify == "host" and not fits(found.getpeercert() or {}, self.target.names):
+            return f"the certificate is not for {' or '.join(self.target.names)}"
+        return None
+
     def _close(self, why: Reply | None) -> None:
         if self._is_closed:
             return
         self._is_closed = True
+        if self._handshake is not None:
+            self._handshake.cancel()
         if self._timer is not None:
             self._timer.cancel()
         if self._transport is not None:
@@ -157,7 +201,7 @@ class Connection(asyncio.Protocol):
             Stage.RCPT: options.rcptto_timeout_s,
             Stage.DATA: options.body_timeout_s,
             Stage.DOT: options.body_timeout_s,
-            Stage.RSET: RSET_TIMEOUT_S,
+            Stage.RSET: options.rset_timeout_s,
             Stage.QUIT: QUIT_TIMEOUT_S,
         }
         return limits.get(self._client.stage, options.ehlo_timeout_s)
@@ -179,6 +223,14 @@ class Connection(asyncio.Protocol):
             self.quit()
         else:
             self._perform(self._client.timed_out())
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.lower().replace("_", " ")
+    return str(error) or "the connection was closed"
 
 
 def source_socket(source: Address | None, target: Target) -> socket.socket:

@@ -2,37 +2,58 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import dns.asyncresolver
 import dns.exception
 import dns.name
 import dns.resolver
 
-from momentum_node.smtp.address import literal_address
+from momentum_node import clock
 from momentum_node.smtp.routes import (
     DOMAIN_UNKNOWN,
     LOOKUP_FAILED,
     NO_HOST,
     Host,
     NoRoute,
+    Stop,
     Target,
-    literal,
+    joined,
     order_mx,
-    parse_gateway,
 )
 
 CACHE_ENTRIES = 100_000
 LIFETIME_S = 15.0
+MOST_FAILING = 10_000  # domains whose failed look-ups are remembered
+
+
+class Patience(NamedTuple):
+    """What is done about look-ups that fail."""
+
+    mx_failures: int = 3  # MX queries in a row without an answer, until the domain's own address is tried
+    period_s: float = 1200.0  # failures within one such period count once
+
+
+PATIENCE: Final = Patience()
+
+
+@dataclass(slots=True)
+class _Failing:
+    queries: int = 0  # for MX records, in a row
+    periods: int = 0
+    counted_at: float = 0.0
 
 
 class Resolver:
     """`nameservers` and `port` are for tests; by default the system's resolv.conf says whom to ask."""
 
-    def __init__(self, nameservers: Sequence[str] | None = None, port: int = 53, use_ipv6: bool = False) -> None:
+    def __init__(self, nameservers: Sequence[str] | None = None, port: int = 53) -> None:
+        self.use_ipv6 = False
         self._given = nameservers
         self._port = port
-        self._types = ("A", "AAAA") if use_ipv6 else ("A",)
-        self._asking: dict[tuple[str, int], asyncio.Task[list[Target] | NoRoute]] = {}
+        self._asking: dict[Stop, asyncio.Task[list[Target] | NoRoute]] = {}
+        self._failing: dict[str, _Failing] = {}
         self._dns: dns.asyncresolver.Resolver | None = None
 
     def _resolver(self) -> dns.asyncresolver.Resolver:
@@ -45,44 +66,74 @@ class Resolver:
             self._dns.cache = dns.resolver.LRUCache(CACHE_ENTRIES)
         return self._dns
 
-    async def targets(self, destination: str, port: int, is_gateway: bool) -> list[Target] | NoRoute:
-        """Where mail for `destination` goes: a domain, or a gateway (a name or an address, with or without a port)."""
-        host = parse_gateway(destination, port) if is_gateway else Host(destination, port)
-        address = literal_address(destination) if destination.startswith("[") and not is_gateway else literal(host.name)
-        if address is not None:
-            return [Target(address, host.port, host.name, 0)]
-        key = (host.name, host.port)
-        task = self._asking.get(key)
+    async def targets(self, stops: Sequence[Stop], patience: Patience = PATIENCE) -> list[Target] | NoRoute:
+        """All addresses of a way, best first."""
+        return joined([(stop, await self._stop(stop, patience)) for stop in stops])
+
+    async def _stop(self, stop: Stop, patience: Patience) -> list[Target] | NoRoute:
+        if stop.address is not None:
+            return [_target(stop, stop.address, Host(stop.name))]
+        task = self._asking.get(stop)
         if task is None:
-            task = self._asking[key] = asyncio.create_task(self._ask(host))
-            task.add_done_callback(lambda _: self._asking.pop(key, None))
+            task = self._asking[stop] = asyncio.create_task(self._ask(stop, patience))
+            task.add_done_callback(lambda _: self._asking.pop(stop, None))
         return await asyncio.shield(task)
 
-    async def _ask(self, host: Host) -> list[Target] | NoRoute:
+    async def _ask(self, stop: Stop, patience: Patience) -> list[Target] | NoRoute:
         try:
-            hosts = await self._mail_hosts(host)
+            hosts = await self._hosts(stop, patience)
             if isinstance(hosts, NoRoute):
                 return hosts
-            found = [await self._addresses(one) for one in hosts]
+            found = [target for host in hosts for target in await self._addresses(stop, host)]
         except (dns.resolver.NXDOMAIN, dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.IDNAException):
             return NoRoute(DOMAIN_UNKNOWN)
         except dns.exception.DNSException:
-            return NoRoute(LOOKUP_FAILED)
-        return [target for one in found for target in one] or NoRoute(NO_HOST)
+            return NoRoute(LOOKUP_FAILED, self._failed(stop.name, patience))
+        if (failing := self._failing.get(stop.name)) is not None:
+            failing.periods = 0
+        return found or NoRoute(NO_HOST)
 
-    async def _mail_hosts(self, host: Host) -> list[Host] | NoRoute:
+    async def _hosts(self, stop: Stop, patience: Patience) -> list[Host] | NoRoute:
+        """The hosts of a stop: itself, where it has no MX records, or these have not been told for too long."""
+        if not stop.asks_mx:
+            return [Host(stop.name)]
         try:
-            answer = await self._resolver().resolve(host.name, "MX", search=False)
-        except dns.resolver.NoAnswer:
-            return [host]
-        return order_mx(((record.preference, record.exchange.to_text()) for record in answer), host.port)
+            answer = await self._resolver().resolve(stop.name, "MX", search=False, raise_on_no_answer=False)
+        except (dns.resolver.NoNameservers, dns.exception.Timeout):
+            failing = self._record(stop.name)
+            failing.queries += 1
+            if failing.queries <= patience.mx_failures:
+                raise
+            return [Host(stop.name)]
+        if (known := self._failing.get(stop.name)) is not None:
+            known.queries = 0
+        found = order_mx((record.preference, record.exchange.to_text()) for record in answer)
+        return found or [Host(stop.name)]
 
-    async def _addresses(self, host: Host) -> list[Target]:
+    async def _addresses(self, stop: Stop, host: Host) -> list[Target]:
         targets = []
-        for kind in self._types:
+        for kind in ("A", "AAAA") if self.use_ipv6 else ("A",):
             try:
                 answer = await self._resolver().resolve(host.name, kind, search=False)
             except (dns.resolver.NoAnswer, dns.resolver.NXDOMAIN):
                 continue
-            targets += [Target(record.address, host.port, host.name, host.preference) for record in answer]
+            targets += [_target(stop, record.address, host) for record in answer]
         return targets
+
+    def _record(self, name: str) -> _Failing:
+        found = self._failing.get(name)
+        if found is None:
+            if len(self._failing) >= MOST_FAILING:
+                self._failing.clear()
+            found = self._failing[name] = _Failing()
+        return found
+
+    def _failed(self, name: str, patience: Patience) -> int:
+        failing, now = self._record(name), clock.monotonic()
+        if not failing.periods or now - failing.counted_at >= patience.period_s:
+            failing.periods, failing.counted_at = failing.periods + 1, now
+        return failing.periods
+
+
+def _target(stop: Stop, address: str, host: Host) -> Target:
+    return Target(address, stop.port, host.name, host.preference, stop.name, stop.is_given)

@@ -5,34 +5,33 @@ Messages come back from a connection with one reply each; what it means for them
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
 from typing import Final
 
 from momentum_node import clock
-from momentum_node.config.model import Address, Binding, OutboundOptions
-from momentum_node.errors import SpoolError
+from momentum_node.config.model import Address, Binding
 from momentum_node.limits.rules import LimitRules
-from momentum_node.log import logger
-from momentum_node.smtp.client import Letter
+from momentum_node.smtp.hosts import Silence
 from momentum_node.smtp.outbound import Connection, SourceMissing
 from momentum_node.smtp.reply import Reply, reply
 from momentum_node.smtp.resolver import Resolver
+from momentum_node.smtp.routes import NoRoute
 from momentum_node.spool.assignment import DEFAULT, Assignment
 from momentum_node.spool.classes import classifier_of
 from momentum_node.spool.dialing import Dialer
 from momentum_node.spool.leases import Leases
+from momentum_node.spool.letters import Letters
 from momentum_node.spool.line import Hand, Line, Way
 from momentum_node.spool.lookup import Lookup
 from momentum_node.spool.message import Message
-from momentum_node.spool.schedule import Key, Queue, Schedule
+from momentum_node.spool.ourselves import own_addresses
+from momentum_node.spool.schedule import Key, Queue, Schedule, before_attempt
 from momentum_node.spool.settling import Settling
-from momentum_node.spool.signing import Signing
 from momentum_node.spool.store import Store
 from momentum_node.worker_link import Frame
 
 TICK_S: Final = 0.5
-MAX_RECIPIENTS_PER_BATCH: Final = 100
 SOURCE_REST_S: Final = 5.0  # after EADDRNOTAVAIL, before the next look
-CONNECT_TIMEOUT_TO_DELAY_S: Final = 900.0
 ADOPT_STEP_S: Final = 0.005
 ADOPT_MESSAGES: Final = 500  # moved to another binding in one step
 ADDRESS_LOST: Final = reply(451, "4.3.2", "[internal] the source address moved to another node")
@@ -42,15 +41,23 @@ STOPPING: Final = reply(451, "4.3.2", "[internal] this server is shutting down")
 class Delivery:
     """All outbound mail of one worker."""
 
-    def __init__(self, stores: Mapping[int, Store], resolver: Resolver, send: Callable[[Frame], None]) -> None:
+    def __init__(
+        self,
+        stores: Mapping[int, Store],
+        resolver: Resolver,
+        send: Callable[[Frame], None],
+        nodes: Path = Path(),
+    ) -> None:
+        """`nodes`: the file of the node list."""
         self.schedule = Schedule()
         self.is_open = False  # the core is there and nothing stops us: new connections may be made
         self._stores = stores
         self._settling = Settling(stores, self.schedule, self.add)
-        self._signing = Signing()
+        self._nodes = nodes
+        self._letters = Letters(stores)
         self.leases = Leases(send, self._recalled, self._turn)
         self._dialer = Dialer(self, resolver, self.leases)
-        self._hostname = ""
+        self._watching: asyncio.Task[None] | None = None
         self._adopting: asyncio.Task[None] | None = None
         self._lookup: Lookup | None = None
         self._assignment = Assignment({})
@@ -80,7 +87,7 @@ class Delivery:
     @property
     def signed(self) -> int:
         """Letters that went out with a DKIM signature."""
-        return self._signing.signed
+        return self._letters.signed
 
     @property
     def by_class(self) -> Mapping[int, int]:
@@ -89,16 +96,19 @@ class Delivery:
 
     def configure(self, lookup: Lookup, hostname: str) -> None:
         """Use this generation from now on: at once for the next letter of each connection, soon for every queue."""
-        self._lookup, self._hostname = lookup, hostname
+        self._lookup = lookup
         self._assignment = Assignment(lookup.node.bindings)
         self._keeps_default = lookup.tree.value("default_binding") == "suspended"
         self._settling.configure(hostname, self._assignment)
-        self._signing.configure(lookup)
+        self._letters.configure(lookup)
+        self._dialer.configure(lookup, hostname, own_addresses(lookup.node, self._nodes))
+        self.schedule.scan_interval_s = lookup.node.delayed_queue_scan_interval_s
         self._settling.classifier = classifier_of(lookup)
         self.leases.configure(LimitRules(lookup.tree, lookup.sources.place))
         if self._adopting is not None:
             self._adopting.cancel()
         self._adopting = self._spawn(self._adopt())
+        self._watching = self._watching or self._spawn(self._dialer.watching())
 
     async def _adopt(self) -> None:
         """Take all queues over into the new generation, in steps: there may be a hundred thousand of them."""
@@ -158,7 +168,7 @@ class Delivery:
         """It will be gone: nothing new from it; messages in hand may finish until `drop`."""
         self._held.discard(address)
         for connection, hand in list(self._hands.items()):
-            if hand.way[0] == address and not hand.messages:
+            if hand.way.source == address and not hand.messages:
                 connection.quit()
 
     def forget_addresses(self) -> None:
@@ -173,7 +183,7 @@ class Delivery:
             for task in [task for task, source in line.opening.items() if source == address]:
                 task.cancel()
         for connection, hand in list(self._hands.items()):
-            if hand.way[0] == address:
+            if hand.way.source == address:
                 self._hand_back(hand)
                 connection.abort(ADDRESS_LOST)
 
@@ -181,7 +191,7 @@ class Delivery:
         """Some connection has it as its source, or is being opened from it."""
         if any(address in line.opening.values() for line in self._lines.values()):
             return True
-        return any(hand.way[0] == address for hand in self._hands.values())
+        return any(hand.way.source == address for hand in self._hands.values())
 
     async def close(self, grace_s: float) -> None:
         """No new message; those in hand have `grace_s`."""
@@ -222,7 +232,9 @@ class Delivery:
 
     def _pump(self, line: Line) -> None:
         """Give messages to idle connections; open more when the queue deserves them."""
-        if not self._may_deliver(line):
+        may_deliver = self._may_deliver(line)
+        self._drop_expired(line)
+        if not may_deliver:
             return
         while line.queue.active and line.idle:
             self._serve(line.idle.pop())
@@ -231,7 +243,7 @@ class Delivery:
         for _ in range(line.wanted()):
             line.queue.connections += 1
             task = self._spawn(self._open(line, line.way))
-            line.opening[task] = line.source
+            line.opening[task] = line.way.source
             task.add_done_callback(line.opening.pop)
 
     async def _open(self, line: Line, way: Way) -> None:
@@ -246,33 +258,28 @@ class Delivery:
                 line.queue.connections -= 1
 
     async def _connect(self, line: Line, way: Way) -> bool:
-        made = await self._dialer.dial(line, way, self._ehlo_name(line.options))
+        made = await self._dialer.dial(line, way)
         if isinstance(made, Connection):
             self._hands[made] = Hand(line, way)
             return True
-        if isinstance(made, Reply):
-            self._no_contact(line, made, way)
-        elif made is not None and line.way == way:
-            self._sweep(line, made.reply)
+        if line.way != way:  # a reload chose another one meanwhile
+            return False
+        if isinstance(made, Silence):
+            self._sweep(line, line.no_contact(made, clock.wall()))
+        elif isinstance(made, NoRoute):
+            self._sweep(line, line.no_route(made, clock.wall()))
         return False
 
-    def _ehlo_name(self, options: OutboundOptions) -> str:
-        return options.ehlo_hostname if not options.ehlo_hostname.startswith("__") else self._hostname
+    def _drop_expired(self, line: Line) -> None:
+        """What is too old, and not to be tried any more, fails."""
+        active = line.queue.active
+        while active and (why := before_attempt(active[0], line.options, clock.wall())) is not None:
+            self._settling.settle(active.popleft(), why, line.options, None)
 
-    def _no_contact(self, line: Line, why: Reply, way: Way) -> None:
-        """No host takes a connection: rest; after a long time without any, all that is active fails once."""
-        if line.way != way:  # a reload chose another one meanwhile
+    def _sweep(self, line: Line, why: Reply | None) -> None:
+        """All active messages of a queue fail alike, if there is a reason."""
+        if why is None:
             return
-        now = clock.wall()
-        line.rest_until = now + min(line.options.host_failure_retry_s, CONNECT_TIMEOUT_TO_DELAY_S)
-        if line.failing_since is None:
-            line.failing_since = now
-        if now - line.failing_since >= CONNECT_TIMEOUT_TO_DELAY_S:
-            line.failing_since = None
-            self._sweep(line, why)
-
-    def _sweep(self, line: Line, why: Reply) -> None:
-        """All active messages of a queue fail alike."""
         messages = list(line.queue.active)
         line.queue.active.clear()
         for message in messages:
@@ -285,28 +292,27 @@ class Delivery:
         hand = self._hands.get(connection)
         if hand is None:  # before `open` returned: cannot be, for EHLO takes a round trip
             return
-        hand.line.failing_since = None
-        hand.line.rest_until = 0.0
+        hand.line.reached()
+        self._dialer.reached(connection)
         self._serve(connection)
 
     def _serve(self, connection: Connection) -> None:
         """The next letter for a free connection, or goodbye, or wait for one."""
         hand = self._hands[connection]
         line = hand.line
-        if not self._may_deliver(line) or hand.is_used_up(connection.delivered) or self.leases.must_end(connection):
+        if not self._may_deliver(line) or hand.is_used_up(connection) or self.leases.must_end(connection):
             connection.quit()
             return
+        self._drop_expired(line)
         if line.queue.active and not self.leases.may_begin(line, connection):
             return
         connection.options = line.options
-        hand.messages = line.queue.take(MAX_RECIPIENTS_PER_BATCH)
+        hand.messages = line.queue.take(hand.batch(connection))
         self.leases.begun(line, connection, with_message=bool(hand.messages))
         if not hand.messages:
             line.idle.append(connection)
-            return
-        content = hand.messages[0].stored.resident
-        if content is not None and not self._signs(line):
-            connection.send(_letter(hand.messages, content))
+        elif (letter := self._letters.at_once(line, hand.messages)) is not None:
+            connection.send(letter)
         else:
             self._spawn(self._read_and_send(connection, hand))
 
@@ -324,25 +330,17 @@ class Delivery:
         else:
             self._hands[connection].line.idle.append(connection)
 
-    def _signs(self, line: Line) -> bool:
-        return self._signing.is_wanted and line.options.dkim_sign
-
     async def _read_and_send(self, connection: Connection, hand: Hand) -> None:
         messages = hand.messages
-        try:
-            content = await self._stores[messages[0].home].read(messages[0])
-        except (OSError, SpoolError) as error:
-            logger().critical("a spooled message cannot be read; it waits", id=messages[0].id, error=str(error))
+        letter = await self._letters.made(hand.line, messages)
+        if letter is None:
             hand.messages = []
             for message in messages:
                 self._settling.rest(message)
             if connection in self._hands:
                 self._serve(connection)
-            return
-        if self._signs(hand.line):
-            content = await self._signing.signed_content(content)
-        if hand.messages is messages and connection in self._hands:
-            connection.send(_letter(messages, content))
+        elif hand.messages is messages and connection in self._hands:
+            connection.send(letter)
 
     def letter_finished(self, connection: Connection, replies: tuple[Reply, ...]) -> None:
         """See `Owner`."""
@@ -368,8 +366,7 @@ class Delivery:
             line.idle.remove(connection)
         self._hand_back(hand)
         if not connection.reached_smtp and why is not None and why not in {ADDRESS_LOST, STOPPING}:
-            self._dialer.rest(connection.target, line.options)
-            self._no_contact(line, why, hand.way)
+            self._dialer.failed(connection, why)
         self._pump(line)
 
     def _hand_back(self, hand: Hand) -> None:
@@ -383,10 +380,3 @@ class Delivery:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _letter(messages: list[Message], content: bytes) -> Letter:
-    envelope = messages[0].envelope
-    recipients = tuple(message.recipient for message in messages)
-    needs_utf8 = envelope.smtputf8 and not (envelope.sender.isascii() and all(map(str.isascii, recipients)))
-    return Letter(envelope.sender, recipients, content, envelope.eight_bit, needs_utf8)

@@ -1,92 +1,127 @@
 """Making one connection for a queue: where to, with whose leave, to which address of the best host that takes it."""
 
-from collections import defaultdict
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from momentum_node import clock
-from momentum_node.config.model import Address, OutboundOptions
+from momentum_node.config.model import Address
 from momentum_node.limits.grants import Grant
+from momentum_node.smtp.hosts import NO_CONNECTION, Hosts, Silence
+from momentum_node.smtp.opening import TLS_FAILED_STATUS
 from momentum_node.smtp.outbound import CONNECT_TIMED_OUT, Connection, Owner
 from momentum_node.smtp.reply import Reply, reply
-from momentum_node.smtp.resolver import Resolver
-from momentum_node.smtp.routes import NoRoute, Target, choose
+from momentum_node.smtp.resolver import Patience, Resolver
+from momentum_node.smtp.routes import Fence, NoRoute, Target
+from momentum_node.smtp.terms import Terms
+from momentum_node.smtp.tlscontexts import TlsContexts, client_context
 from momentum_node.spool.leases import Leases
 from momentum_node.spool.line import Line, Way
-
-NO_CONNECTION = reply(451, "4.4.1", "[internal] No valid hosts (unable to make any connections)")
+from momentum_node.spool.lookup import Lookup
 
 
 class Dialer:
-    """Remembers which next hops failed lately, and how many connections each has."""
+    """Opens connections, and knows how the hosts behind them behave."""
 
     def __init__(self, owner: Owner, resolver: Resolver, leases: Leases) -> None:
         self._owner = owner
         self._resolver = resolver
         self._leases = leases
-        self._resting: dict[str, float] = {}  # next hop address → until when
-        self._open_to: defaultdict[str, int] = defaultdict(int)
+        self._hosts = Hosts()
+        self._contexts = TlsContexts(client_context)
+        self._fence = Fence()
+        self._hostname = ""
+
+    def configure(self, lookup: Lookup, hostname: str, own: frozenset[str]) -> None:
+        """Use this generation from now on. `own`: addresses of this cluster."""
+        self._hostname = hostname
+        self._fence = Fence(own, lookup.node.prohibited_hosts)
+        self._resolver.use_ipv6 = lookup.node.use_ipv6
+
+    def watching(self) -> Coroutine[Any, Any, None]:
+        """For ever: notice certificates that were renewed."""
+        return self._contexts.watch()
 
     def tick(self, now: float) -> None:
-        """Forget failures that are over. `now`: wall clock."""
-        self._resting = {address: until for address, until in self._resting.items() if until > now}
+        """Forget failures that are long over. `now`: wall clock."""
+        self._hosts.tick(now)
 
-    def rest(self, target: Target, options: OutboundOptions) -> None:
-        """A next hop failed: leave it alone for a while."""
-        self._resting[target.address] = clock.wall() + options.host_failure_retry_s
+    def reached(self, connection: Connection) -> None:
+        """It may take letters."""
+        self._hosts.reached(connection.target.address)
 
     def closed(self, connection: Connection) -> None:
         """A connection that `dial` made is gone."""
-        address = connection.target.address
-        self._open_to[address] -= 1
-        if not self._open_to[address]:
-            del self._open_to[address]
+        self._hosts.closed(connection.target.address)
 
-    async def dial(self, line: Line, way: Way, ehlo_name: str) -> Connection | NoRoute | Reply | None:
-        """A connection; or that there is no route; or why no host takes one; or None: no leave to open one.
+    def failed(self, connection: Connection, why: Reply) -> None:
+        """It ended before a letter could go out: another host, or the same one in the clear where that is allowed."""
+        options, address, now = connection.options, connection.target.address, clock.wall()
+        if why.enhanced == TLS_FAILED_STATUS and options.tls_wish == "ifavailable" and options.tls_ifavailable_fallback:
+            self._hosts.tls_failed(address, options.host_failure_retry_s, now)
+        else:
+            self._hosts.failed(address, why, options.host_failure_retry_s, now)
+
+    async def dial(self, line: Line, way: Way) -> Connection | NoRoute | Silence | None:
+        """A connection; or that there is no route; or that no host takes one; or None: no leave to open one.
 
         Raises `SourceMissing`.
         """
-        source, gateway, port = way
-        found = await self._resolver.targets(gateway or line.queue.key.domain, port, gateway is not None)
+        options = line.options
+        patience = Patience(options.mx_failures_fallback_to_a, options.retry_interval_s)
+        found = await self._resolver.targets(way.stops, patience)
+        if not isinstance(found, NoRoute):
+            found = self._fence.allowed(found, way.source)
         if isinstance(found, NoRoute):
             return found
-        why, tried = NO_CONNECTION, set[str]()
-        while targets := self._left(found, source, tried):
+        tried = set[str]()
+        while targets := [one for one in self._hosts.usable(found, clock.wall()) if one.address not in tried]:
             grant = await self._leases.connection(line, tuple(dict.fromkeys(target.host for target in targets)))
             if grant is None:
                 return None
             there = [target for target in targets if target.host == grant.host]
             tried.update(target.address for target in there)
-            made = await self._with_grant(line, source, grant, there, ehlo_name)
-            if isinstance(made, Connection):
+            made = await self._with_grant(line, way, grant, there)
+            if made is not None:
                 return made
-            why = made
-        return why
+        return self._hosts.silence(found, clock.wall())
 
-    def _left(self, found: list[Target], source: Address | None, tried: set[str]) -> list[Target]:
-        families = frozenset({4, 6} if source is None else {source.version})
-        usable = choose(found, self._resting, self._open_to, families, clock.wall())
-        return [target for target in usable if target.address not in tried]
-
-    async def _with_grant(
-        self, line: Line, source: Address | None, grant: Grant, targets: list[Target], ehlo_name: str
-    ) -> Connection | Reply:
-        """Use a grant for the first of these addresses that takes it; else why the last did not."""
-        options, why, is_used = line.options, NO_CONNECTION, False
+    async def _with_grant(self, line: Line, way: Way, grant: Grant, targets: list[Target]) -> Connection | None:
+        """Use a grant for the first of these addresses that takes it."""
+        is_used = False
         try:
             for target in targets:
-                connection = Connection(self._owner, target, options, ehlo_name)
-                failure = await _attempt(connection, source)
+                connection = await self._prepared(line, way, target)
+                failure = await _attempt(connection, way.source)
                 if failure is None:
                     is_used = True
-                    self._open_to[target.address] += 1
+                    self._hosts.opened(target.address)
                     self._leases.opened(grant, connection)
                     return connection
-                why = failure
-                self.rest(target, options)
+                self._hosts.failed(target.address, failure, line.options.host_failure_retry_s, clock.wall())
         finally:
             if not is_used:
                 self._leases.release(grant)
-        return why
+        return None
+
+    async def _prepared(self, line: Line, way: Way, target: Target) -> Connection:
+        options, context = line.options, None
+        wish = options.tls_wish
+        in_clear = options.tls_ifavailable_fallback
+        if wish == "ifavailable" and in_clear and self._hosts.is_plain(target.address, clock.wall()):
+            wish = "no"
+        if wish != "no":
+            context = await asyncio.to_thread(self._contexts.get, options.tls)
+            if context is None and wish == "ifavailable" and in_clear:
+                wish = "no"
+        terms = Terms(self._ehlo_name(line), way.method, wish, in_clear, options.xclient)
+        return Connection(self._owner, target, options, terms, context)
+
+    def _ehlo_name(self, line: Line) -> str:
+        wanted = line.options.ehlo_hostname
+        if wanted == "__message__" and line.queue.active:
+            return line.queue.active[0].envelope.sender.rpartition("@")[2] or self._hostname
+        return self._hostname if wanted.startswith("__") else wanted
 
 
 async def _attempt(connection: Connection, source: Address | None) -> Reply | None:

@@ -6,28 +6,39 @@ up when they are no longer its line's (configuration §12.2).
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple
 
 from momentum_node.config.model import Address, OutboundOptions
+from momentum_node.smtp.hosts import NO_CONNECTION, Silence
+from momentum_node.smtp.opening import TLS_STATUSES
 from momentum_node.smtp.outbound import Connection
+from momentum_node.smtp.reply import Reply
+from momentum_node.smtp.routes import LOOKUP_PURGED, NoRoute, Stop, stops_of
+from momentum_node.smtp.terms import Method
 from momentum_node.spool.lookup import Lookup
 from momentum_node.spool.message import Message
 from momentum_node.spool.schedule import Key, Queue, connection_goal
 
 CONNECTS_AT_ONCE = 4  # new connections of one queue in one go
 
-Way: TypeAlias = tuple[Address | None, str | None, int]
-"""From where to where: source address, gateway, port."""
+
+class Way(NamedTuple):
+    """From where to where, and what is spoken there."""
+
+    source: Address | None
+    stops: tuple[Stop, ...]
+    method: Method
 
 
 @dataclass(slots=True, eq=False)
 class Line:
-    """A queue's connections. `options` and `source` are those of the generation `lookup`."""
+    """A queue's connections. `options` and `way` are those of the generation `lookup`."""
 
     queue: Queue
     lookup: Lookup
     options: OutboundOptions
-    source: Address | None
+    way: Way
+    """Of a connection that is opened now."""
     idle: list[Connection] = field(default_factory=list)
     rest_until: float = 0.0  # wall clock
     failing_since: float | None = None
@@ -36,20 +47,16 @@ class Line:
     @classmethod
     def of(cls, queue: Queue, lookup: Lookup) -> "Line":
         """A new one."""
-        return cls(queue, lookup, lookup.outbound(*queue.key), source_of(queue.key, lookup))
-
-    @property
-    def way(self) -> Way:
-        """The way of a connection that is opened now."""
-        return self.source, self.options.gateway, self.options.remote_smtp_port
+        options = lookup.outbound(*queue.key)
+        return cls(queue, lookup, options, _way(queue.key, lookup, options))
 
     def refresh(self, lookup: Lookup) -> None:
         """Terms of this generation from now on."""
         if lookup is self.lookup:
             return
         before = self.way
-        self.lookup, self.source = lookup, source_of(self.queue.key, lookup)
-        self.options = lookup.outbound(*self.queue.key)
+        self.lookup, self.options = lookup, lookup.outbound(*self.queue.key)
+        self.way = _way(self.queue.key, lookup, self.options)
         if before != self.way:  # what failed on the old way says nothing about the new one
             self.rest_until, self.failing_since = 0.0, None
             for task in self.opening:
@@ -61,6 +68,33 @@ class Line:
         goal = min(connection_goal(len(self.queue.active), most), CONNECTS_AT_ONCE) - len(self.opening)
         return goal if most < 0 else min(goal, most - there)
 
+    # -- what became of trying
+
+    def reached(self) -> None:
+        """A host of the domain speaks to us."""
+        self.failing_since, self.rest_until = None, 0.0
+
+    def no_contact(self, silence: Silence, now: float) -> Reply | None:
+        """No host takes a connection: rest until one may be tried again. What all active mail is told, if it is time.
+
+        That is: TLS was wanted and did not come about (nothing gets better by waiting for a connection); or every host
+        failed `MX_Failures_To_Delay` times in a row; or nobody was reached for `Connect_Timeout_To_Delay`.
+        """
+        if self.failing_since is None:
+            self.failing_since = now
+        end = self.failing_since + self.options.connect_timeout_to_delay_s
+        self.rest_until = min(silence.until, end) if end > now else silence.until
+        if silence.why.enhanced in TLS_STATUSES:
+            return silence.why
+        return NO_CONNECTION if end <= now or 0 < self.options.mx_failures_to_delay <= silence.failures else None
+
+    def no_route(self, route: NoRoute, now: float) -> Reply:
+        """The look-up gave no host. What all active mail is told."""
+        if not route.failures:
+            return route.reply
+        self.rest_until = now + self.options.host_failure_retry_s
+        return LOOKUP_PURGED if 0 < self.options.dns_failures_to_purge <= route.failures else route.reply
+
 
 @dataclass(slots=True, eq=False)
 class Hand:
@@ -70,15 +104,26 @@ class Hand:
     way: Way
     messages: list[Message] = field(default_factory=list)
 
-    def is_used_up(self, delivered: int) -> bool:
-        """After `delivered` messages no other: it had its share, or a reload wants fewer connections, or others."""
+    def is_used_up(self, connection: Connection) -> bool:
+        """No other message: it had its share, or a reload wants fewer connections, or others."""
         options = self.line.options
-        if 0 < options.max_deliveries_per_connection <= delivered or self.way != self.line.way:
+        if 0 < options.max_deliveries_per_connection <= connection.delivered or self.way != self.line.way:
+            return True
+        if 0 < options.max_recipients_per_connection <= connection.recipients:
             return True
         return 0 <= options.max_outbound_connections < self.line.queue.connections
 
+    def batch(self, connection: Connection) -> int:
+        """How many recipients its next transaction may have."""
+        options = self.line.options
+        left = options.max_recipients_per_connection - connection.recipients
+        most = options.max_recipients_per_batch
+        return min(most, left) if options.max_recipients_per_connection else most
 
-def source_of(key: Key, lookup: Lookup) -> Address | None:
-    """The address that mail of this queue leaves from; None: the kernel chooses."""
+
+def _way(key: Key, lookup: Lookup, options: OutboundOptions) -> Way:
     binding = lookup.node.bindings.get(key.binding)
-    return None if binding is None else binding.address
+    source = None if binding is None else binding.address  # None: the kernel chooses
+    method = options.delivery_method
+    port = options.lmtp_port if method == "LMTP" else options.remote_smtp_port
+    return Way(source, stops_of(key.domain, options.gateway, options.routes, port), method)

@@ -18,6 +18,7 @@ from momentum_node.spool.message import Message
 
 TOO_MANY_RETRIES: Final = reply(554, "5.4.7", "[internal] exceeded max retries without delivery")
 TOO_OLD: Final = reply(554, "5.4.7", "[internal] exceeded max time without delivery")
+NOT_ATTEMPTED: Final = reply(554, "5.4.5", "[internal] Delivery not attempted (message expired)")
 AGGRESSIVENESS: Final = 0.3  # Connection_Allocation_Aggressiveness = normal
 
 
@@ -74,6 +75,15 @@ def after_failure(message: Message, options: OutboundOptions, now: float) -> Ret
     return Retry(min(now + retry_delay(failures, options), end), failures)
 
 
+def before_attempt(message: Message, options: OutboundOptions, now: float) -> Reply | None:
+    """Why a message is not tried (again) now: it is too old, and such mail is not tried; or its queue stands still."""
+    if now < message.envelope.created + options.message_expiration_s:
+        return None
+    if options.never_attempt_expired:
+        return NOT_ATTEMPTED
+    return TOO_OLD if options.suspend_delivery else None
+
+
 def connection_goal(active: int, maximum: int, aggressiveness: float = AGGRESSIVENESS) -> int:
     """Connections that `active` messages deserve: few for a short queue, `maximum` for a long one."""
     if maximum <= 0:
@@ -90,6 +100,7 @@ class Queue:
     active: deque[Message] = field(default_factory=deque)
     delayed: list[tuple[float, int, Message]] = field(default_factory=list)
     connections: int = 0
+    scanned: float = -math.inf  # when delayed mail was last looked at
 
     def take(self, limit: int) -> list[Message]:
         """The next messages of one transaction: as many as follow each other with the same body, at most `limit`."""
@@ -112,6 +123,8 @@ class Schedule:
 
     def __init__(self) -> None:
         self.queues: dict[Key, Queue] = {}
+        self.scan_interval_s = 0.0
+        """While a queue has active mail, its delayed mail is looked at so often (Delayed_Queue_Scan_Interval)."""
         self._number = 0
 
     def __iter__(self) -> Iterator[Message]:
@@ -145,8 +158,10 @@ class Schedule:
         """Move due messages to active; the queues that have any active message. Empty queues are dropped."""
         ready = []
         for key, queue in list(self.queues.items()):
-            while queue.delayed and queue.delayed[0][0] <= now:
-                queue.active.append(heapq.heappop(queue.delayed)[2])
+            if not queue.active or now - queue.scanned >= self.scan_interval_s:
+                queue.scanned = now
+                while queue.delayed and queue.delayed[0][0] <= now:
+                    queue.active.append(heapq.heappop(queue.delayed)[2])
             if queue.active:
                 ready.append(queue)
             elif queue.is_empty and not queue.connections:

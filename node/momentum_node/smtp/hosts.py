@@ -1,0 +1,94 @@
+"""What one worker knows of next hops: which failed lately and how often, how many connections each has, and which
+ones get no TLS although they offer it. Pure; `now` is the wall clock.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from momentum_node.smtp.reply import Reply, reply
+from momentum_node.smtp.routes import Target
+
+NO_CONNECTION: Final = reply(451, "4.4.1", "[internal] No valid hosts (unable to make any connections)")
+SHORTEST_REST_S: Final = 1.0  # Host_Failure_Retry = 0 does not mean a connection a millisecond
+FORGET_S: Final = 86_400.0
+
+
+@dataclass(slots=True)
+class _Failed:
+    until: float
+    why: Reply
+    count: int  # rests in a row
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """No host of a queue takes a connection now."""
+
+    why: Reply  # what the one that failed last said, or what was found of it
+    failures: int  # in a row, of the host that failed least
+    until: float  # when the first of them is tried again
+
+
+class Hosts:
+    """By address, whatever the port."""
+
+    def __init__(self) -> None:
+        self._failed: dict[str, _Failed] = {}
+        self._plain: dict[str, float] = {}  # until when
+        self._open: defaultdict[str, int] = defaultdict(int)
+
+    def tick(self, now: float) -> None:
+        """Forget what is long over."""
+        self._failed = {address: one for address, one in self._failed.items() if one.until + FORGET_S > now}
+        self._plain = {address: until for address, until in self._plain.items() if until > now}
+
+    # -- what happened
+
+    def failed(self, address: str, why: Reply, rest_s: float, now: float) -> None:
+        """It took no connection, or did not get as far as EHLO: leave it alone. Failures within one rest are one."""
+        before = self._failed.get(address)
+        count = 1 if before is None else before.count + (before.until <= now)
+        self._failed[address] = _Failed(now + max(rest_s, SHORTEST_REST_S), why, count)
+
+    def reached(self, address: str) -> None:
+        """It speaks to us."""
+        self._failed.pop(address, None)
+
+    def tls_failed(self, address: str, rest_s: float, now: float) -> None:
+        """TLS does not come about with it: do without for a while."""
+        self._plain[address] = now + max(rest_s, SHORTEST_REST_S)
+
+    def opened(self, address: str) -> None:
+        """One more connection."""
+        self._open[address] += 1
+
+    def closed(self, address: str) -> None:
+        """One less."""
+        self._open[address] -= 1
+        if not self._open[address]:
+            del self._open[address]
+
+    # -- what is asked
+
+    def is_plain(self, address: str, now: float) -> bool:
+        """No TLS with it for now."""
+        return self._plain.get(address, 0.0) > now
+
+    def usable(self, targets: Iterable[Target], now: float) -> list[Target]:
+        """Those to try, in order: no failure lately, lower preference first, then fewer open connections."""
+        rested = [one for one in targets if not self._rests(one.address, now)]
+        return sorted(rested, key=lambda one: (one.preference, self._open.get(one.address, 0)))
+
+    def _rests(self, address: str, now: float) -> bool:
+        failed = self._failed.get(address)
+        return failed is not None and failed.until > now
+
+    def silence(self, targets: Sequence[Target], now: float) -> Silence:
+        """What to say of a queue with these hosts, none of which takes a connection."""
+        known = [one for target in targets if (one := self._failed.get(target.address)) is not None]
+        if not known:
+            return Silence(NO_CONNECTION, 0, now)
+        failures = min(one.count for one in known) if len(known) == len(targets) else 0
+        return Silence(max(known, key=lambda one: one.until).why, failures, min(one.until for one in known))
