@@ -84,7 +84,7 @@ class Core:
         self.drills = DrillDesk(myself.name, self.driver, self._ports_of, frozenset({os.getuid()}), self.recorder.note)
         self.plain = PlainListeners(link, self.workers)
         self.news = ReloadNews(generations.running)
-        self.ring = RingWatch(myself.node_id, self._changed) if is_corosync(own.bus) else None
+        self.ring = RingWatch(myself.node_id, self._changed, own.ring) if is_corosync(own.bus) else None
         self.reporting = Reporting(self)
         self.board = Board(self.reporting.build, uids | {settings.SERVICES_UID})
         self._usable: frozenset[Address] | None = None

@@ -81,7 +81,8 @@ class Reporting:
         names = {node.node_id: node.name for node in self._core.listed.nodes}
         status = watch.status if watch else None
         if watch is None or status is None:
-            return BusReport(ring=[], links=[], gathers=0, tokenLosses=0, problem=watch.problem if watch else None)
+            problem, key = (watch.problem, watch.key) if watch else (None, None)
+            return BusReport(ring=[], links=[], gathers=0, tokenLosses=0, problem=problem, key=key)
         failure = "cannot send: a firewall, or the interface is gone" if status.send_failed else None
         return BusReport(
             ring=[names.get(node_id, str(node_id)) for node_id in sorted(status.members)],
@@ -96,6 +97,7 @@ class Reporting:
             gathers=status.gathers,
             tokenLosses=status.token_losses,
             problem=watch.problem or failure,
+            key=watch.key,
         )
 
     def _vip(self, placement: Placement) -> VipReport:

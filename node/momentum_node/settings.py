@@ -28,6 +28,11 @@ class Settings:
     flight: Path
 
     @property
+    def ring(self) -> Path:
+        """corosync.conf, mounted beside the configuration."""
+        return self.config.parent / "corosync.conf"
+
+    @property
     def worker_socket(self) -> Path:
         """Where the core waits for mail workers."""
         return self.run / "core.sock"

@@ -27,6 +27,14 @@ class IssueSecrets:
 
 
 @dataclass(frozen=True, slots=True)
+class RotateKey:
+    """One step of replacing the bus key (`rotation.Step`); `wish`: the annotation's value that it serves."""
+
+    step: str
+    wish: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetFinalizer:
     """Put our finalizer on the resource, or take it off."""
 
@@ -58,4 +66,4 @@ class Emit:
     is_warning: bool = False
 
 
-Action: TypeAlias = Apply | ApplyStatus | IssueSecrets | SetFinalizer | RefreshPod | Delete | Emit
+Action: TypeAlias = Apply | ApplyStatus | IssueSecrets | RotateKey | SetFinalizer | RefreshPod | Delete | Emit

@@ -172,6 +172,9 @@ def judge(facts: Facts) -> list[dict[str, Any]]:
     if facts.roster.excluded:
         taken = (f"{node} belongs to {cluster}" for node, cluster in sorted(facts.roster.excluded.items()))
         told.append({"type": reasons.NODE_IN_USE, "status": "True", "reason": "NodeInUse", "message": some(taken)})
+    if facts.rotation:
+        reason = "InStages"
+        told.append({"type": reasons.BUS_KEY_ROTATING, "status": "True", "reason": reason, "message": facts.rotation})
     return told
 
 

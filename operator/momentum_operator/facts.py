@@ -27,6 +27,8 @@ class Facts:
     reports: Mapping[str, Report] = field(default_factory=dict)
     view: ClusterView = field(default_factory=ClusterView)
     notices: tuple[str, ...] = ()
+    rotation: str = ""
+    """Where a replacement of the bus key stands; empty without one."""
     is_deleting: bool = False
 
     @property

@@ -5,8 +5,13 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from momentum_node.config.ringkeys import CURRENT, NEXT, STAGE, fingerprint
 from momentum_operator import certificates, names, objects
+from momentum_operator.actions import RotateKey
 from momentum_operator.certificates import Pair
+from momentum_operator.rotation import BusKey, Step
+
+_WISH, _SINCE = "rotation", "since"
 
 Secrets = Mapping[str, Mapping[str, Any]]
 """Live Secrets by name; a missing one has no entry."""
@@ -36,6 +41,39 @@ def make(who: objects.Identity, parts: Iterable[str], live: Secrets, now: dt.dat
         if role in wanted:
             made.append(objects.secret(who, name, role, _issued(authority, who, role, now)))
     return made
+
+
+def bus_key(cluster: str, live: Secrets) -> BusKey | None:
+    """Where the bus key's rotation stands, by fingerprints; None without a Secret."""
+    held = content(live.get(names.bus_secret(cluster)))
+    if not held.get(CURRENT):
+        return None
+    following, stage = held.get(NEXT), held.get(STAGE, b"").decode()
+    return BusKey(
+        current=fingerprint(held[CURRENT]),
+        next=fingerprint(following) if following else None,
+        stage=stage if following and stage in set(Step) - {Step.FINISH, Step.ABANDON} else "",
+        wish=held.get(_WISH, b"").decode(),
+        since=held.get(_SINCE, b"").decode(),
+    )
+
+
+def rotated(who: objects.Identity, live: Secrets, action: RotateKey, now: dt.datetime) -> objects.Object | None:
+    """The bus Secret after one more step; None when there is none to rotate."""
+    held = content(live.get(names.bus_secret(who.name)))
+    if not held.get(CURRENT):
+        return None
+    kept = {CURRENT: held[CURRENT], _WISH: action.wish.encode()}
+    match Step(action.step):
+        case Step.FINISH:
+            kept[CURRENT] = held[NEXT]
+        case Step.ABANDON:
+            pass
+        case step:
+            following = certificates.make_bus_key() if step is Step.BEGIN else held[NEXT]
+            since = now.isoformat(timespec="seconds")
+            kept |= {NEXT: following, STAGE: step.value.encode(), _SINCE: since.encode()}
+    return objects.secret(who, names.bus_secret(who.name), "bus", kept)
 
 
 def content(secret: Mapping[str, Any] | None) -> dict[str, bytes]:

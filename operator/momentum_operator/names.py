@@ -21,6 +21,9 @@ REFRESH_ANNOTATION: Final = f"{GROUP}/configuration"
 DRAIN_ANNOTATION: Final = f"{GROUP}/drain"
 """On a Kubernetes node, set by people: it gives all its addresses up, whatever the value, until it is taken off."""
 
+ROTATE_ANNOTATION: Final = f"{GROUP}/rotate-bus-key"
+"""On a MomentumCluster, set by people: each new value (a date, say) means one replacement of the bus key."""
+
 STATUS_PORT: Final = 4806
 PROBE_PORT: Final = 4807
 BUS_PORT: Final = 5405

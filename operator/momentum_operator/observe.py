@@ -9,6 +9,7 @@ from momentum_node.status.report import Report
 from momentum_operator import names
 from momentum_operator.objects import Identity
 from momentum_operator.roster import KubeNode
+from momentum_operator.rotation import BusKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class Observed:
     """This cluster's DuraVIP objects by address."""
     secrets_due: tuple[str, ...] = ()
     """Names of Secrets that are missing, damaged or near the end of their certificate."""
+    bus_key: BusKey | None = None
+    """Fingerprints of the bus key, and where its rotation stands."""
     jobs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     deleting_for_s: float | None = None
 
@@ -74,6 +77,11 @@ class Observed:
     def has_finalizer(self) -> bool:
         """Whether deletion waits for us."""
         return names.FINALIZER in (self.resource["metadata"].get("finalizers") or [])
+
+    @property
+    def rotation_wish(self) -> str:
+        """The value of the annotation that asks for another bus key; empty without one."""
+        return str((self.resource["metadata"].get("annotations") or {}).get(names.ROTATE_ANNOTATION, ""))
 
     @property
     def given_ids(self) -> dict[str, int]:

@@ -12,16 +12,17 @@ from typing import Any
 from momentum_node.config.corosync import RingError
 from momentum_operator import arbiter, names, objects
 from momentum_operator.acceptance import Surroundings, Verdict, judge
-from momentum_operator.actions import Action, Apply, Delete, Emit, IssueSecrets, RefreshPod, SetFinalizer
+from momentum_operator.actions import Action, Apply, Delete, Emit, IssueSecrets, RefreshPod, RotateKey, SetFinalizer
 from momentum_operator.difference import is_as_wanted
-from momentum_operator.facts import Facts
+from momentum_operator.facts import Facts, some
 from momentum_operator.fields import Problem
 from momentum_operator.observe import Observed, Other, Pod
 from momentum_operator.reading import read
-from momentum_operator.reasons import POD_REPLACED
+from momentum_operator.reasons import BUS_KEY_KEPT, BUS_KEY_ROTATED, POD_REPLACED
 from momentum_operator.render import digest, render
 from momentum_operator.ring import RingMember, give_ids
 from momentum_operator.roster import Elder, Numbers, Roster, bus_address, enrol
+from momentum_operator.rotation import GIVE_UP_S, Course, Step, course
 from momentum_operator.settings import Settings
 from momentum_operator.spec import ClusterSpec
 from momentum_operator.status import tell
@@ -55,9 +56,11 @@ def plan(observed: Observed, settings: Settings) -> list[Action]:
     if not settings.allowed(observed.who.namespace):
         return tell(observed, _facts(observed, running, problems))
     actions = _objects(observed, settings, running)
-    facts = _facts(observed, running, problems)
+    way = _way(observed, running)
+    facts = replace(_facts(observed, running, problems), rotation=_rotation(observed, way))
     return [
         *actions,
+        *_rotate(observed, way),
         *_refresh(observed, running),
         *_replace(observed, running, settings, facts),
         *tell(observed, facts),
@@ -149,11 +152,43 @@ def _objects(observed: Observed, settings: Settings, running: Candidate) -> list
     ]
 
 
+def _way(observed: Observed, running: Candidate) -> Course:
+    """The course of a replacement of the bus key."""
+    well = {node.name for node in observed.nodes if node.is_ready}
+    with_pod = {pod.node for pod in observed.pods if pod.node in well and not pod.is_ending}
+    expected = (member.name for member in running.roster.members if member.kubernetes_name in with_pod)
+    has_arbiter = running.roster.arbiter is not None
+    return course(observed.bus_key, observed.rotation_wish, expected, observed.reports, has_arbiter, observed.now)
+
+
+def _rotation(observed: Observed, way: Course) -> str:
+    """Where it stands, for people."""
+    stage = observed.bus_key.stage if observed.bus_key else ""
+    if way.waits:
+        return f"{stage or 'not begun'}: {some(way.waits)}"
+    return f"{stage}: done, next is {way.step}" if stage and way.step else ""
+
+
+def _rotate(observed: Observed, way: Course) -> list[Action]:
+    if way.step is None or observed.bus_key is None:
+        return []
+    begins = way.step is Step.BEGIN
+    act = RotateKey(way.step.value, observed.rotation_wish if begins else observed.bus_key.wish)
+    if way.step is Step.FINISH:
+        return [act, Emit(BUS_KEY_ROTATED, "every node uses the new bus key; all rings and links are whole")]
+    if way.step is Step.ABANDON:
+        why = f"the annotation changed, or not every node had seen the next one within {GIVE_UP_S / 60:.0f} minutes"
+        return [act, Emit(BUS_KEY_KEPT, f"the bus key is not replaced: {why}", is_warning=True)]
+    return [act]
+
+
 def _refresh(observed: Observed, running: Candidate) -> list[Action]:
     """Volumes lag by a minute and more; touching the pod makes the kubelet look at once."""
     if observed.live_files != dict(running.files):
         return []
     mark = running.files["revision"][:16]
+    if observed.bus_key is not None and observed.bus_key.stage:
+        mark += f"-{observed.bus_key.stage}-{observed.bus_key.next}"
     pods = [*observed.pods, *observed.arbiter_pods]
     stale = [pod for pod in pods if pod.configuration != mark and not pod.is_ending]
     return [RefreshPod(pod.name, mark) for pod in sorted(stale, key=lambda pod: pod.name)]
@@ -168,6 +203,8 @@ def _replace(observed: Observed, running: Candidate, settings: Settings, facts: 
     pods = [*observed.pods, *observed.arbiter_pods]
     if not is_as_wanted(wanted, observed.daemon_set) or any(pod.is_ending for pod in pods):
         return []
+    if observed.bus_key is not None and observed.bus_key.stage:
+        return []  # one thing at a time
     of_both = [*_outdated(observed.pods, wanted), *_outdated(observed.arbiter_pods, observed.arbiter)]
     outdated = sorted(of_both, key=lambda pod: pod.name)
     broken = [pod for pod in outdated if not pod.is_ready]

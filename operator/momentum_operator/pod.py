@@ -27,6 +27,7 @@ ARBITER_STOP_SECONDS = 15
 
 _SHARED = "/run/momentum/node"
 _SPOOL, _LOG, _FLIGHT = "/var/spool/ecelerity", "/var/log/ecelerity", "/var/lib/momentum/flight"
+_KEYS = "/etc/momentum/bus-key"
 _ALIVE = f'[ "$(( $(date +%s) - $(stat -c %Y {_SHARED}/alive) ))" -lt 10 ]'
 _PREPARE = (
     f"set -e; for folder in {_SPOOL} {_LOG}; do chown 0:{MAIL_GID} $folder; chmod 2770 $folder; done; "
@@ -127,8 +128,9 @@ def _prepare(settings: Settings) -> Json:
 def _bus(settings: Settings) -> Json:
     """Restartable: starts before the node and outlives it. No CPU limit: throttling looks like a dead node."""
     # Corosync locks /run/corosync.pid and does not start when it cannot.
-    mounts = {"libqb": "/tmp", "bus-run": "/run", "corosync": "/run/momentum/corosync", "bus-key": "/etc/corosync"}  # noqa: S108
-    container = _container("bus", settings, ["momentum-node", "bus"], mounts)
+    mounts = {"libqb": "/tmp", "bus-run": "/run", "corosync": "/run/momentum/corosync", "bus-key": _KEYS}  # noqa: S108
+    mounts["bus-etc"] = "/etc/corosync"  # the key that is in force: which one, the container decides stage by stage
+    container = _container("bus", settings, ["momentum-node", "bus", "--keys", _KEYS], mounts)
     container["restartPolicy"] = "Always"
     container["ports"] = [_port("bus", names.BUS_PORT, "UDP"), _port("rows", names.ROWS_PORT, "UDP")]
     container["securityContext"] = _security(0, 0, ("IPC_LOCK", "SYS_NICE"))
@@ -228,6 +230,7 @@ def _volumes(namespace: str, cluster: str, settings: Settings) -> list[Json]:
         {"name": "shared", "emptyDir": {}},
         {"name": "libqb", "emptyDir": {"medium": "Memory"}},
         {"name": "bus-run", "emptyDir": {"medium": "Memory"}},
+        {"name": "bus-etc", "emptyDir": {"medium": "Memory"}},
         {"name": "scratch", "emptyDir": {}},
         host("corosync", settings.run_path_root, "corosync"),
         host("spool", settings.host_path_root, "spool"),

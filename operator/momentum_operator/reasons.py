@@ -11,6 +11,7 @@ MEMBERSHIP_AGREED: Final = "MembershipAgreed"
 VIPS_ASSIGNED: Final = "VIPsAssigned"
 TOO_MANY_NODES: Final = "TooManyNodes"  # only there when it holds
 NODE_IN_USE: Final = "NodeInUse"  # only there when it holds
+BUS_KEY_ROTATING: Final = "BusKeyRotating"  # only there when it holds
 
 # Reasons of conditions.
 AS_DECLARED: Final = "AsDeclared"
@@ -37,4 +38,6 @@ VIP_CONFLICT: Final = "VIPConflict"
 CONFIG_REJECTED: Final = "ConfigRejected"
 CONFIG_LOADED: Final = "ConfigLoaded"
 POD_REPLACED: Final = "PodReplaced"
+BUS_KEY_ROTATED: Final = "BusKeyRotated"
+BUS_KEY_KEPT: Final = "BusKeyKept"
 NODES_LEFT_BEHIND: Final = "NodesLeftBehind"

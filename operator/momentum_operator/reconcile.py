@@ -7,7 +7,17 @@ from collections.abc import Callable, Iterable, Mapping
 import structlog
 
 from momentum_operator import keyring, names
-from momentum_operator.actions import Action, Apply, ApplyStatus, Delete, Emit, IssueSecrets, RefreshPod, SetFinalizer
+from momentum_operator.actions import (
+    Action,
+    Apply,
+    ApplyStatus,
+    Delete,
+    Emit,
+    IssueSecrets,
+    RefreshPod,
+    RotateKey,
+    SetFinalizer,
+)
 from momentum_operator.deletion import plan_deletion
 from momentum_operator.kube import Kube, KubeError, Object
 from momentum_operator.objects import Identity
@@ -81,6 +91,7 @@ class Reconciler:
             arbiter=arbiter,
             duravips=mine,
             secrets_due=keyring.due(who.name, self._secrets, now),
+            bus_key=keyring.bus_key(who.name, self._secrets),
             jobs=await self._jobs(who) if deleted_at else {},
             deleting_for_s=(now - dt.datetime.fromisoformat(deleted_at)).total_seconds() if deleted_at else None,
         )
@@ -122,9 +133,8 @@ class Reconciler:
                 await self._kube.apply(value)
             case ApplyStatus(value):
                 await self._kube.apply(value, subresource="status")
-            case IssueSecrets(parts):
-                for secret in keyring.make(who, parts, self._secrets, dt.datetime.now(dt.UTC)):
-                    await self._kube.apply(secret)
+            case IssueSecrets() | RotateKey():
+                await self._change_secrets(who, action)
             case SetFinalizer(is_wanted):
                 await self._set_finalizer(is_wanted)
             case RefreshPod(name, digest):
@@ -134,6 +144,17 @@ class Reconciler:
                 await self._kube.delete(kind, name, who.namespace)
             case Emit():
                 await self._emit(who, action)
+
+    async def _change_secrets(self, who: Identity, action: IssueSecrets | RotateKey) -> None:
+        now = dt.datetime.now(dt.UTC)
+        if isinstance(action, IssueSecrets):
+            made = keyring.make(who, action.names, self._secrets, now)
+        else:
+            _log.info("replaces the bus key", step=action.step, cluster=str(self))
+            rotated = keyring.rotated(who, self._secrets, action, now)
+            made = [rotated] if rotated else []
+        for secret in made:
+            await self._kube.apply(secret)
 
     async def _set_finalizer(self, is_wanted: bool) -> None:
         """Adds or removes ours among others', and only if nobody changed the list meanwhile."""

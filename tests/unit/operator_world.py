@@ -15,12 +15,23 @@ import yaml
 
 from momentum_node.status.report import Report
 from momentum_operator import names
-from momentum_operator.actions import Action, Apply, ApplyStatus, Delete, Emit, IssueSecrets, RefreshPod, SetFinalizer
+from momentum_operator.actions import (
+    Action,
+    Apply,
+    ApplyStatus,
+    Delete,
+    Emit,
+    IssueSecrets,
+    RefreshPod,
+    RotateKey,
+    SetFinalizer,
+)
 from momentum_operator.deletion import plan_deletion
 from momentum_operator.objects import Identity
 from momentum_operator.observe import Observed, Other, Pod
 from momentum_operator.plan import plan
 from momentum_operator.roster import KubeNode
+from momentum_operator.rotation import BusKey
 from momentum_operator.settings import Allowance, Settings
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "cluster.yaml"
@@ -73,7 +84,7 @@ def report(
         "state": "RUN",
         "quorate": quorum[0] * 2 > quorum[1],
         "quorum": f"{quorum[0]}/{quorum[1]}",
-        "bus": {"ring": [], "links": [], "gathers": 0, "tokenLosses": 0, "problem": None},
+        "bus": {"ring": [], "links": [], "gathers": 0, "tokenLosses": 0, "problem": None, "key": None},
         "members": [{"name": m, "nodeId": int(m[1:]), "mature": True, "draining": False} for m in members],
         "vips": [
             {
@@ -115,6 +126,7 @@ class World:
     arbiter_pods: dict[str, Pod] = field(default_factory=dict)
     others: tuple[Other, ...] = ()
     secrets_due: tuple[str, ...] = ("bus", "ca", "node", "operator")
+    bus_key: BusKey | None = None
     events: list[Emit] = field(default_factory=list)
     done: list[Action] = field(default_factory=list)
     elapsed_s: float = 0.0
@@ -141,6 +153,7 @@ class World:
             arbiter=self.objects.get(("DaemonSet", names.arbiter(who.name))),
             duravips={v["spec"]["address"]: v for (kind, _), v in self.objects.items() if kind == "DuraVIP"},
             secrets_due=self.secrets_due,
+            bus_key=self.bus_key,
             jobs={name: v for (kind, name), v in self.objects.items() if kind == "Job"},
             deleting_for_s=deleting_for_s,
         )
@@ -219,8 +232,8 @@ class World:
                 self.resource["status"] = copy.deepcopy(value["status"])
             case ApplyStatus(value):
                 self.objects[value["kind"], value["metadata"]["name"]]["status"] = copy.deepcopy(value["status"])
-            case IssueSecrets():
-                self.secrets_due = ()
+            case IssueSecrets() | RotateKey():
+                self._change_secrets(action)
             case SetFinalizer(is_wanted):
                 self.resource["metadata"]["finalizers"] = [names.FINALIZER] if is_wanted else []
             case RefreshPod(name, digest):
@@ -232,3 +245,18 @@ class World:
                 self.objects.pop((kind, name), None)
             case Emit():
                 self.events.append(action)
+
+    def _change_secrets(self, action: IssueSecrets | RotateKey) -> None:
+        """The bus key's life by fingerprints: "old0", then "new0"."""
+        if isinstance(action, IssueSecrets):
+            self.secrets_due = ()
+            return
+        assert self.bus_key is not None
+        now = (START + dt.timedelta(seconds=self.elapsed_s)).isoformat()
+        match action.step:
+            case "finish":
+                self.bus_key = BusKey(self.bus_key.next or "", wish=action.wish)
+            case "abandon":
+                self.bus_key = BusKey(self.bus_key.current, wish=action.wish)
+            case stage:
+                self.bus_key = BusKey(self.bus_key.current, "new0", stage, action.wish, now)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from momentum_node.bus.keyfiles import SETTLE_S, KeyFiles, published
-from momentum_node.bus.keystages import TURN_S, KeyStages, Mounted, Stage, fingerprint, mounted
+from momentum_node.bus.keystages import TURN_S, KeyStages, Mounted, Stage, mounted
 from momentum_node.config.corosync import RingNode, render
+from momentum_node.config.ringkeys import fingerprint
 
 OLD, NEW, OTHER = b"o" * 256, b"n" * 256, b"x" * 256
 DISTRIBUTE, INSTALL, SWITCH = (Mounted(OLD, NEW, stage) for stage in (Stage.DISTRIBUTE, Stage.INSTALL, Stage.SWITCH))

@@ -46,7 +46,7 @@ def test_its_pod_runs_corosync_and_nothing_else() -> None:
     world = two_and(node(3, labels=PLAIN)).running()
     pod = world.objects["DaemonSet", "mail-arbiter"]["spec"]["template"]["spec"]
     (bus,) = pod["containers"]
-    assert bus["command"] == ["momentum-node", "bus"]
+    assert bus["command"] == ["momentum-node", "bus", "--keys", "/etc/momentum/bus-key"]
     assert "initContainers" not in pod
     assert {volume["name"] for volume in pod["volumes"]} == {mount["name"] for mount in bus["volumeMounts"]}
     assert "tls" not in {volume["name"] for volume in pod["volumes"]}

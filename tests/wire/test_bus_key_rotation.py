@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from momentum_node.bus.keyfiles import published
-from momentum_node.bus.keystages import KeyState, fingerprint
 from momentum_node.config.corosync import RingNode, render
+from momentum_node.config.ringkeys import fingerprint
+from momentum_node.status.report import BusKeyReport
 from tests.support.corosync import alone, why_no_corosync
 from tests.support.lab import Host, Lab, why_no_lab
 
@@ -56,7 +57,7 @@ class BusContainer:
         return self.text().count("A new membership")
 
     @property
-    def state(self) -> KeyState | None:
+    def state(self) -> BusKeyReport | None:
         return published(self.conf)
 
     def is_at(self, stage: str, in_force: bytes) -> bool:

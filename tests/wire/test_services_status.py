@@ -37,7 +37,7 @@ def report(revision: int, state: str = "RUN", *, accepting: bool = True) -> Repo
         "state": state,
         "quorate": True,
         "quorum": "3/3",
-        "bus": {"ring": [], "links": [], "gathers": 0, "tokenLosses": 0, "problem": None},
+        "bus": {"ring": [], "links": [], "gathers": 0, "tokenLosses": 0, "problem": None, "key": None},
         "members": [],
         "vips": [],
         "configuration": {"digest": "d", "running": "d", "errors": []},

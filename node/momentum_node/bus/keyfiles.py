@@ -10,7 +10,9 @@ import os
 from pathlib import Path
 
 from momentum_node.bus import ringfiles
-from momentum_node.bus.keystages import CURRENT, NEXT, STAGE, KeyStages, KeyState, Mounted, mounted
+from momentum_node.bus.keystages import KeyStages, Mounted, mounted
+from momentum_node.config.ringkeys import CURRENT, NEXT, STAGE
+from momentum_node.status.report import BusKeyReport
 
 STATE_FILE = "key.json"
 SETTLE_S = 5.0
@@ -24,7 +26,7 @@ class KeyFiles:
         self._folder, self._conf = folder, conf
         ids = sorted(int(text) for text in ringfiles.values(conf, "nodeid"))
         self._stages = KeyStages(ids.index(own_id) if own_id in ids else len(ids))
-        self._published: KeyState | None = None
+        self._published: BusKeyReport | None = None
         self._started_at = 0.0
 
     @property
@@ -93,11 +95,11 @@ class KeyFiles:
                 self._published = state
 
 
-def published(conf: Path) -> KeyState | None:
+def published(conf: Path) -> BusKeyReport | None:
     """What the bus container of this node published; None when it keeps no keys, or has not run yet."""
     for directory in ringfiles.values(conf, "state_dir"):
         try:
-            state: KeyState = json.loads((Path(directory) / STATE_FILE).read_bytes())
+            state: BusKeyReport = json.loads((Path(directory) / STATE_FILE).read_bytes())
         except (OSError, ValueError):
             return None
         return state

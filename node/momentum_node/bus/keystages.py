@@ -12,16 +12,14 @@ may enter `install` before all have seen `distribute`, from which on nobody relo
 before all have installed. Who leads through the stages (the operator, or a person) sees to that by what nodes publish.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypedDict
 
 from momentum_node.config.corosync import AUTHKEY_MIN_BYTES
+from momentum_node.config.ringkeys import CURRENT, NEXT, STAGE, fingerprint
+from momentum_node.status.report import BusKeyReport
 
-CURRENT, NEXT, STAGE = "authkey", "authkey.next", "stage"
-"""Files of a key folder (a Secret of the operator)."""
 TURN_S = 3.0
 """The first node of the list reloads at once, the second one so much later, and so on: once more changes nothing."""
 
@@ -33,15 +31,6 @@ class Stage(StrEnum):
     DISTRIBUTE = "distribute"
     INSTALL = "install"
     SWITCH = "switch"
-
-
-class KeyState(TypedDict):
-    """What a node publishes: fingerprints, never keys. `inForce`: what Corosync was started with or reloaded."""
-
-    stage: str
-    file: str
-    next: str | None
-    inForce: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +100,12 @@ class KeyStages:
         """Nobody may reload the ring for another reason now."""
         return self._seen is not None and self._seen.next is not None and self._seen.next != self._in_force
 
-    def state(self, in_file: bytes) -> KeyState:
+    def state(self, in_file: bytes) -> BusKeyReport:
         """To be published; `in_file`: what the key file holds."""
         following = self._seen.next if self._seen else None
-        return KeyState(
+        return BusKeyReport(
             stage=self._seen.stage.value if self._seen else "",
             file=fingerprint(in_file),
             next=fingerprint(following) if following else None,
             inForce=fingerprint(self._in_force),
         )
-
-
-def fingerprint(key: bytes) -> str:
-    """Names a key; nobody can learn the key from it."""
-    return hashlib.sha256(b"momentum bus key\0" + key).hexdigest()[:16] if key else ""

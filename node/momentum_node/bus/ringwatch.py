@@ -5,35 +5,44 @@ Latencies and traffic are left out: each change of the status makes a new report
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
-from momentum_node.bus import libcmap
+from momentum_node.bus import keyfiles, libcmap
 from momentum_node.bus.blocking import in_thread
 from momentum_node.bus.libcmap import Map
 from momentum_node.bus.ring import PREFIXES, RUNTIME_PREFIX, RingStatus, ring_status
 from momentum_node.errors import BusError
+from momentum_node.status.report import BusKeyReport
 
 INTERVAL_S = 1.0
 TIMEOUT_S = 3.0
 
 
 class RingWatch:
-    """`status` is the newest answer, None before the first; `problem` says why there is no newer one."""
+    """`status` is the newest answer, None before the first; `problem` says why there is no newer one.
 
-    def __init__(self, node_id: int, on_change: Callable[[], None]) -> None:
+    `key`: what the bus container publishes of its keys, beside the state of the ring that `conf` describes.
+    """
+
+    def __init__(self, node_id: int, on_change: Callable[[], None], conf: Path | None = None) -> None:
         self._node_id = node_id
         self._on_change = on_change
+        self._conf = conf
         self.status: RingStatus | None = None
         self.problem: str | None = None
+        self.key: BusKeyReport | None = None
 
     async def run(self) -> None:
         """For ever."""
         while True:
-            before = self.status, self.problem
+            before = self.status, self.problem, self.key
             try:
                 self.status, self.problem = await read_ring(self._node_id), None
             except BusError as error:
                 self.problem = str(error)
-            if (self.status, self.problem) != before:
+            if self._conf is not None:
+                self.key = await asyncio.to_thread(keyfiles.published, self._conf)
+            if (self.status, self.problem, self.key) != before:
                 self._on_change()
             await asyncio.sleep(INTERVAL_S)
 

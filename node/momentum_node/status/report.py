@@ -62,6 +62,15 @@ class LinkReport(TypedDict):
     timesDown: int
 
 
+class BusKeyReport(TypedDict):
+    """The bus key by fingerprints, as the bus container of this node published it."""
+
+    stage: str  # of a rotation: distribute, install, switch; empty without one
+    file: str  # what Corosync would read now
+    next: str | None
+    inForce: str  # what it was started with or reloaded
+
+
 class BusReport(TypedDict):
     """What Corosync says of its ring; no links with the embedded engine. Nothing here moves while nothing happens."""
 
@@ -70,6 +79,7 @@ class BusReport(TypedDict):
     gathers: int  # how often a ring was formed anew
     tokenLosses: int
     problem: str | None  # what hinders the ring, or why Corosync could not be asked
+    key: BusKeyReport | None  # None: the bus container keeps no key folder
 
 
 class NodeIdentity(TypedDict):
