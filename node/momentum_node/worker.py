@@ -22,7 +22,8 @@ from momentum_node import worker_link as wire
 from momentum_node.assigner import Assigner
 from momentum_node.config.model import Address
 from momentum_node.core_link import CoreLink
-from momentum_node.errors import ConfigurationError, MomentumError, SpoolError
+from momentum_node.errors import ConfigurationError, MomentumError
+from momentum_node.limits.door import Door
 from momentum_node.limits.figures import queue_figures
 from momentum_node.privileges import drop_capabilities
 from momentum_node.smtp import reply as say
@@ -31,16 +32,13 @@ from momentum_node.smtp.inbound import HANDSHAKE_S, Inbound
 from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.resolver import Resolver
 from momentum_node.spool.delivery import TICK_S, Delivery
-from momentum_node.spool.disk import RealDisk
 from momentum_node.spool.lookup import Lookup
 from momentum_node.spool.message import Message
-from momentum_node.spool.recovery import Unreadable
-from momentum_node.spool.store import Store
+from momentum_node.spool.shards import Shards
 
 HAND_OVER_S: Final = 35.0  # the core drains for at most 30 s, then it ends
 SESSION_GRACE_S: Final = 5.0
 DELIVERY_GRACE_S: Final = 30.0
-LOCK_RETRY_S: Final = 0.2
 TICKS_PER_FIGURES: Final = 4
 ALIVE_S: Final = 1.0
 
@@ -55,11 +53,10 @@ class Worker:
         self.bodies: Executor = ThreadPoolExecutor(4, "bodies")
         self._settings = own
         self._lookup = lookup
-        self._workers = workers
-        self._base = Path(os.environ.get("MOMENTUM_SPOOL") or lookup.node.spool_base)
-        self._stores: dict[int, Store] = {}
+        base = Path(os.environ.get("MOMENTUM_SPOOL") or lookup.node.spool_base)
+        self._shards = Shards(base, index, workers)
         self._link = CoreLink(own.worker_socket, index, self._on_frame, self._core_lost)
-        self._delivery = Delivery(self._stores, Resolver(), self._link.send, own.nodes)
+        self._delivery = Delivery(self._shards.stores, Resolver(), self._link.send, own.nodes)
         self._servers: dict[tuple[str, int], asyncio.Server] = {}
         self._secured: dict[tuple[str, int], bool] = {}  # whether a server speaks TLS from the first byte
         self._departures: dict[str, asyncio.Task[None]] = {}
@@ -70,8 +67,9 @@ class Worker:
         self._received = 0
         self._is_stopping = False
         self._opened = asyncio.Event()
-        self.store = self._make_store(index)
-        self.admission = Admission(self.product, self._refusal)
+        self.store = self._shards.own
+        self._door = Door(self._link.send)
+        self.admission = Admission(self.product, self._refusal, self._door)
         self.assigner = Assigner(lookup, self._delivery.holds)
         self._use(lookup)
 
@@ -88,7 +86,7 @@ class Worker:
         ends = asyncio.create_task(stop.wait())
         self._spawn(self.admission.contexts.watch())
         done, _ = await asyncio.wait({link, beat, tick, alive, ends}, return_when=asyncio.FIRST_COMPLETED)
-        failed = next((task for task in done if task is not ends), None)
+        failed = next((one for one in done if one is not ends), None)
         await self._stop()
         for task in (link, beat, tick, alive, *self._tasks):
             task.cancel()
@@ -108,8 +106,7 @@ class Worker:
         for session in list(self.sessions):
             session.abort(say.SHUTTING_DOWN)
         await deliveries
-        for store in self._stores.values():
-            await store.close()
+        await self._shards.close()
 
     async def _beat(self) -> None:
         while True:
@@ -138,7 +135,7 @@ class Worker:
 
     def _figures(self, loop_lag_s: float) -> wire.Figures:
         queues, active, oldest_s = queue_figures(self._delivery.schedule, clock.wall())
-        stores = [self.store, *(store for store in self._stores.values() if store is not self.store)]
+        stores = list(self._shards.all())
         return wire.Figures(
             by_class=tuple(self._delivery.by_class.items()),
             queues=tuple(queues),
@@ -166,40 +163,6 @@ class Worker:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    # -- the spool
-
-    def _make_store(self, shard: int) -> Store:
-        disk = RealDisk()
-        folder = str(self._base / f"shard-{shard:02d}")
-        return Store(disk, folder, shard, on_unreadable=_unreadable, sync=self._lookup.node.force_fsync)
-
-    async def _open_spool(self, node_id: int) -> None:
-        """Our own shard; beside it, as soon as their locks are free, the shards of workers that there are no more."""
-        await self._open_store(self.store, node_id)
-        self._opened.set()
-        for path in sorted(self._base.glob("shard-[0-9][0-9]")):
-            shard = int(path.name[6:])
-            if shard >= self._workers and shard % self._workers == self.index:
-                self._spawn(self._open_store(self._make_store(shard), node_id))
-
-    async def _open_store(self, store: Store, node_id: int) -> None:
-        reason = None
-        while store.index not in self._stores:
-            try:
-                await store.open(node_id)
-            except (OSError, SpoolError) as error:
-                if str(error) != reason:
-                    reason = str(error)
-                    log.logger().error("a shard of the spool cannot be opened yet", reason=reason)
-                await asyncio.sleep(LOCK_RETRY_S)
-            else:
-                self._stores[store.index] = store
-                self._spawn(self._recover(store))
-
-    async def _recover(self, store: Store) -> None:
-        for number, error in await store.recover(self._delivery.add):
-            log.logger().critical("a segment cannot be read; it stays", segment=number, reason=str(error))
-
     # -- what reception asks
 
     def _refusal(self, local: Address) -> Reply | None:
@@ -219,13 +182,11 @@ class Worker:
     async def _on_frame(self, frame: wire.Frame, descriptor: int | None) -> None:
         match frame:
             case wire.Welcome():
-                self._reload()  # what we mapped at our start may be of the core before this one
-                if not self._opened.is_set():
-                    await self._open_spool(frame.node_id)
-                self._delivery.leases.grants.core_is_back()
-                self._delivery.is_open = not self._is_stopping
+                await self._welcomed(frame)
             case wire.Granted() | wire.Denied() | wire.Recalled():
                 self._delivery.leases.grants.hear(frame)
+            case wire.Admitted() | wire.Refused():
+                self._door.hear(frame)
             case wire.Listen():
                 await self._listen(frame, descriptor)
             case wire.Unlisten(address, port):
@@ -238,6 +199,15 @@ class Worker:
                 self._lost(address, grace_s)
             case wire.Reload():
                 self._reload()
+
+    async def _welcomed(self, frame: wire.Welcome) -> None:
+        self._reload()  # what we mapped at our start may be of the core before this one
+        if not self._opened.is_set():
+            await self._shards.open(frame.node_id, self._delivery.add, self._spawn)
+            self._opened.set()
+        self._delivery.leases.grants.core_is_back()
+        self._door.core_is_back()
+        self._delivery.is_open = not self._is_stopping
 
     async def _listen(self, frame: wire.Listen, descriptor: int | None) -> None:
         if descriptor is None:
@@ -316,6 +286,7 @@ class Worker:
         self._delivery.is_open = False
         self._delivery.forget_addresses()
         self._delivery.leases.grants.core_lost()
+        self._door.core_lost()
         self._close_servers()
 
     # -- generations
@@ -353,11 +324,10 @@ class Worker:
         self._use(lookup)
         self.assigner.configure(lookup)
         self._delivery.configure(lookup, self._hostname)
-        for store in (self.store, *self._stores.values()):
-            store.set_sync(lookup.node.force_fsync)
 
     def _use(self, lookup: Lookup) -> None:
         self._lookup = lookup
+        self._shards.set_sync(lookup.node.force_fsync)
         self._hostname = lookup.node.hostname or socket.gethostname()
         self.admission.configure(lookup, self._hostname)
 
@@ -367,16 +337,6 @@ class Worker:
         deadline = clock.monotonic() + limit_s
         while not is_done() and clock.monotonic() < deadline:  # noqa: ASYNC110 - a few times an hour at most
             await asyncio.sleep(0.01)
-
-
-def _unreadable(found: Unreadable) -> None:
-    log.logger().critical(
-        "a part of the spool cannot be read and is kept in quarantine",
-        segment=found.segment,
-        start=found.start,
-        end=found.end,
-        reason=found.reason,
-    )
 
 
 def run_worker(index: int) -> int:

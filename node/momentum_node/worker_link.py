@@ -108,6 +108,38 @@ class Holds:
 
 
 @dataclass(frozen=True, slots=True)
+class Knock:
+    """worker → core: may this client come in? Answered by `Admitted` or `Refused`. `limits`: as `sessions.Limits`."""
+
+    number: int
+    client: str
+    listener: str
+    limits: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """worker → core: clients that came in without being asked about (number, address, listener), and that left."""
+
+    arrived: tuple[tuple[int, str, str], ...]
+    left: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """core → worker: it may, and counts until it is said to have left."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """core → worker: a limit is reached."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Granted:
     """core → worker: open the connection to `host`, or begin the message, now."""
 
@@ -177,8 +209,9 @@ class Reload:
     digest: str
 
 
-Question: TypeAlias = Ask | Withdraw | Unused | Holds
-Answer: TypeAlias = Granted | Denied | Recalled
+Question: TypeAlias = Ask | Withdraw | Unused | Holds | Knock | Sessions
+Verdict: TypeAlias = Admitted | Refused
+Answer: TypeAlias = Granted | Denied | Recalled | Verdict
 Frame: TypeAlias = (
     Hello
     | Heartbeat

@@ -161,7 +161,7 @@ class Workers:
     def figures(self) -> Sums:
         """What changes all the time, summed over the connected workers."""
         known = [worker.figures for worker in self._workers if worker.figures is not None]
-        return total(known, self.desk.authority.denials)
+        return total(known, self.desk.denials)
 
     def report(self) -> MailReport:
         """Sums over the connected workers."""
@@ -223,7 +223,7 @@ class Workers:
             case wire.Released(address=address):
                 worker.owes.discard(address)
                 self._released.set()
-            case wire.Ask() | wire.Withdraw() | wire.Unused() | wire.Holds():
+            case wire.Ask() | wire.Withdraw() | wire.Unused() | wire.Holds() | wire.Knock() | wire.Sessions():
                 self.desk.hear(worker.link, frame)
             case _:
                 self._drop(worker, f"a worker does not say {type(frame).__name__}")

@@ -70,6 +70,10 @@ class InboundOptions:
     open_relay: bool = False
     listener_sessions: int = 0  # 0 = no limit
     service_sessions: int = 0
+    max_inbound_connections: int = 0  # of the client's block; 0 = no limit
+    cluster_max_inbound_connections: int = 0
+    inbound_connections_mask: int = 32
+    inbound_connections_mask6: int = 64
     max_receptions_per_connection: int = 0
     max_recipients_per_connection: int = 0
     static_banner: str | None = None

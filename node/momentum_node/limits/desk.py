@@ -1,7 +1,7 @@
-"""The driver of the authority: carries the workers' questions to it and its effects back, and keeps its timer."""
+"""Carries the workers' questions to those who decide, and the answers back: connections out, clients in."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from momentum_node import worker_link as wire
@@ -12,19 +12,36 @@ from momentum_node.limits.authority import Ask, Authority, Denied, Granted, Id
 from momentum_node.limits.counters import Counts
 from momentum_node.limits.decision import Explanation
 from momentum_node.limits.rules import LimitRules
+from momentum_node.limits.sessions import Id as SessionId
+from momentum_node.limits.sessions import Limits, OtherNodes, Sessions, read
+from momentum_node.log import logger
 
 SETTLE_S: Final = 1.0
 """After its start a core grants nothing for so long: workers that hold connections of the one before say so first."""
+
+WARN_EACH_S: Final = 60.0
 
 
 class Desk:
     """One per core. `tell` sends a frame to the worker of a link."""
 
-    def __init__(self, tell: Callable[[int, wire.Answer], None], others: Counts | None = None) -> None:
+    def __init__(
+        self,
+        tell: Callable[[int, wire.Answer], None],
+        others: Counts | None = None,
+        other_nodes: OtherNodes | None = None,
+    ) -> None:
         self._tell = tell
+        self.sessions = Sessions(other_nodes)
+        self._warned = float("-inf")
         self.authority = Authority(LimitRules(Scope(), lambda _at: Place("built-in", 1, 1)), others)
         self._early: list[tuple[int, wire.Question]] | None = None
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def denials(self) -> dict[str, int]:
+        """How often each option made a queue wait or turned a client away."""
+        return {**self.authority.denials, **self.sessions.denials}
 
     def open(self) -> None:
         """Workers come from now on; questions are kept until every one that was there before had time to report."""
@@ -45,7 +62,7 @@ class Desk:
 
     def hear(self, link: int, frame: wire.Question) -> None:
         """A worker asks or reports."""
-        if self._early is not None and not isinstance(frame, wire.Holds):
+        if self._early is not None and not isinstance(frame, wire.Holds | wire.Sessions):
             self._early.append((link, frame))
             return
         now = monotonic()
@@ -59,6 +76,10 @@ class Desk:
                 self.authority.give_back(binding, domain, "Messages", now)
             case wire.Holds(number, binding, domain, host):
                 self.authority.restore(Id(link, number), binding, domain, host)
+            case wire.Sessions(arrived, left):
+                self._note(link, arrived, left)
+            case wire.Knock():
+                self._tell(link, self._judged(link, frame, now))
         self._speak()
 
     def gone(self, link: int) -> None:
@@ -66,11 +87,26 @@ class Desk:
         if self._early is not None:
             self._early = [(one, frame) for one, frame in self._early if one != link]
         self.authority.gone(link, monotonic())
+        self.sessions.gone(link)
         self._speak()
 
     def explain(self, binding: str, domain: str, host: str | None) -> Explanation:
         """Why a queue may, or may not, open one more connection now."""
         return self.authority.explain(binding, domain, host, monotonic())
+
+    def _note(self, link: int, arrived: Iterable[tuple[int, str, str]], left: Iterable[int]) -> None:
+        for number, session in read(arrived):
+            self.sessions.arrived(SessionId(link, number), session)
+        for number in left:
+            self.sessions.left(SessionId(link, number))
+
+    def _judged(self, link: int, knock: wire.Knock, now: float) -> wire.Verdict:
+        ((number, session),) = read([(knock.number, knock.client, knock.listener)])
+        option = self.sessions.knock(SessionId(link, number), session, Limits(*knock.limits))
+        if self.sessions.is_blind and now - self._warned >= WARN_EACH_S:
+            self._warned = now
+            logger().warning("cut off from the cluster: limits of all nodes compare this node's own count")
+        return wire.Admitted(number) if option is None else wire.Refused(number)
 
     def _begin(self) -> None:
         early, self._early = self._early, None

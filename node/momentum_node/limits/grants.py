@@ -77,7 +77,7 @@ class Grants:
 
     # -- what the core says
 
-    def hear(self, frame: wire.Answer) -> None:
+    def hear(self, frame: wire.Granted | wire.Denied | wire.Recalled) -> None:
         """An answer, or a recall."""
         match frame:
             case wire.Recalled(number):

@@ -1,7 +1,6 @@
 """Who may talk to us, and what it may do: options of a client, counts of sessions, TLS and passwords of one worker."""
 
 import ssl
-from collections import Counter
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Final, Protocol
@@ -9,6 +8,8 @@ from typing import Final, Protocol
 from momentum_node import clock
 from momentum_node.config.changes import session_ends
 from momentum_node.config.model import Address, InboundOptions, Listener, Place
+from momentum_node.limits.door import CoreGone, Door
+from momentum_node.limits.sessions import Limits, Session
 from momentum_node.log import logger
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.events import Client
@@ -35,10 +36,11 @@ class Peer(Protocol):
 class Admission:
     """One per worker. `refuse` says why a client of a local address is turned away, whoever it is; None: it is not."""
 
-    def __init__(self, product: str, refuse: Callable[[Address], Reply | None]) -> None:
+    def __init__(self, product: str, refuse: Callable[[Address], Reply | None], door: Door) -> None:
         self._product = product
         self._refuse = refuse
-        self._sessions: Counter[tuple[str, int]] = Counter()
+        self._door = door
+        self._counted: dict[Peer, int] = {}
         self._users = UserStores()
         self.contexts = TlsContexts(server_context)
         self.generation = 0
@@ -62,25 +64,37 @@ class Admission:
         unknown = Listener(address, key[1], DEFAULT_BACKLOG, True, False, None, Place("", 1, 1))
         return self._listeners.get(key) or unknown
 
-    def admit(self, peer: Peer) -> Client | Reply:
-        """Who this client is and what it may do, or the refusal to send instead of a greeting. Counts it."""
+    def admit(self, peer: Peer) -> Client | Reply | None:
+        """Who this client is and what it may do, or the refusal to send instead of a greeting; None: `ask`.
+
+        Who is admitted counts until `ended`.
+        """
         refusal = self._refuse(peer.local)
         if refusal is not None:
             return refusal
-        options = self._options(peer)
-        if 0 < options.listener_sessions <= self._sessions[peer.listener]:
+        if not _limits(self._options(peer), peer.client).is_none:
+            return None
+        self._counted[peer] = self._door.arrive(_session(peer))
+        return self._client(peer)
+
+    async def ask(self, peer: Peer) -> Client | Reply:
+        """As `admit`, of a client that limits apply to: the core knows whether all workers together have room."""
+        try:
+            number = await self._door.knock(_session(peer), _limits(self._options(peer), peer.client))
+        except CoreGone:
+            return say.UNDECIDED
+        if number is None:
             return say.CONCURRENCY_LIMIT
-        if 0 < options.service_sessions <= self._sessions.total():
-            return say.CONCURRENCY_LIMIT
-        self._sessions[peer.listener] += 1
-        return self.client(peer)
+        self._counted[peer] = number
+        return self._client(peer)
 
     def ended(self, peer: Peer) -> None:
-        """An admitted connection is gone."""
-        self._sessions[peer.listener] -= 1
+        """A connection is gone, or is another client's from now on."""
+        number = self._counted.pop(peer, None)
+        if number is not None:
+            self._door.leave(number)
 
-    def client(self, peer: Peer) -> Client:
-        """As `admit`, of a connection that is counted already and says to be another client's."""
+    def _client(self, peer: Peer) -> Client:
         options = self._options(peer)
         hostname = options.banner_hostname or self._hostname
         return Client(peer.client, options, hostname, f"{self._product}; {date_text(clock.wall())}")
@@ -128,3 +142,18 @@ class Admission:
 
     def _options(self, peer: Peer) -> InboundOptions:
         return self._lookup.inbound(self.listener(peer.listener), peer.client)
+
+
+def _session(peer: Peer) -> Session:
+    address, port = peer.listener
+    return Session(peer.client, f"{address}:{port}")
+
+
+def _limits(options: InboundOptions, client: Address) -> Limits:
+    return Limits(
+        options.listener_sessions,
+        options.service_sessions,
+        options.max_inbound_connections,
+        options.cluster_max_inbound_connections,
+        options.inbound_connections_mask if client.version == 4 else options.inbound_connections_mask6,
+    )

@@ -57,6 +57,7 @@ class Inbound(asyncio.Protocol):
         self._work: set[asyncio.Task[None]] = set()
         self._session: Session | None = None
         self._header: bytes | None = None  # of a proxy, while it is not complete
+        self._early = b""  # came before the greeting
         self._options = InboundOptions()
         self._hostname = ""
         self._generation = 0
@@ -81,6 +82,21 @@ class Inbound(asyncio.Protocol):
 
     def _admit(self) -> None:
         admitted = self._admission.admit(self)
+        if admitted is None:
+            self._pause("admission", True)
+            self._start(self._ask_to_begin())
+        else:
+            self._begin(admitted)
+
+    async def _ask_to_begin(self) -> None:
+        admitted = await self._admission.ask(self)
+        if self._transport.is_closing():
+            self._admission.ended(self)
+            return
+        self._pause("admission", False)
+        self._begin(admitted)
+
+    def _begin(self, admitted: Client | Reply) -> None:
         if isinstance(admitted, Reply):
             self._transport.write(admitted.encode())
             self._transport.close()
@@ -92,6 +108,9 @@ class Inbound(asyncio.Protocol):
         self._transport.write(self._session.output())
         if self._timer is None:
             self._arm()
+        early, self._early = self._early, b""
+        if early:
+            self.data_received(early)
 
     def _take(self, admitted: Client) -> None:
         self._admitted, self._generation = admitted, self._admission.generation
@@ -108,6 +127,8 @@ class Inbound(asyncio.Protocol):
             self._perform(session.receive(data))
             self._command_since = (self._command_since or self._heard) if session.is_mid_command else None
             self._pause("commit", session.buffered > BUFFER_BYTES)
+        else:
+            self._early += data
 
     def _read_header(self, data: bytes) -> None:
         """What a proxy says before its client does. A wrong header ends the connection without a word."""
@@ -125,9 +146,8 @@ class Inbound(asyncio.Protocol):
             self._timer = None
         if header.client is not None:
             self.client, self._client_port = header.client, header.client_port
+        self._early = data[header.size :]
         self._admit()
-        if header.size < len(data) and self._session is not None:
-            self.data_received(data[header.size :])
 
     def pause_writing(self) -> None:
         """The client does not read its replies."""
@@ -228,7 +248,7 @@ class Inbound(asyncio.Protocol):
             case Become(attributes):
                 self.client = attributes.address or self.client
                 self._client_port = attributes.port or self._client_port
-                self._restart(attributes)
+                await self._restart(attributes)
 
     async def _start_tls(self, behind: bytes) -> None:
         context = self._admission.tls(self._options)
@@ -271,11 +291,17 @@ class Inbound(asyncio.Protocol):
         else:
             self._perform(session.refused(say.AUTH_UNAVAILABLE if verdict is None else say.AUTH_FAILED))
 
-    def _restart(self, attributes: Attributes) -> None:
+    async def _restart(self, attributes: Attributes) -> None:
+        self._admission.ended(self)
+        admitted = self._admission.admit(self) or await self._admission.ask(self)
         session = self._session
         if session is None:
+            self._admission.ended(self)
             return
-        self._take(self._admission.client(self))
+        if isinstance(admitted, Reply):
+            self.abort(admitted)
+            return
+        self._take(admitted)
         is_extended = session.is_extended if attributes.is_extended is None else attributes.is_extended
         self._perform(session.restart(self._admitted, attributes.helo or "", is_extended, attributes.user))
 

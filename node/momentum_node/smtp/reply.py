@@ -91,6 +91,7 @@ AUTH_UNAVAILABLE: Final = reply(454, "4.7.0", "temporary authentication failure"
 RESOURCES_EXHAUSTED: Final = reply(421, "4.3.4", "allocated resources exceeded")
 
 CONCURRENCY_LIMIT: Final = reply(421, "4.4.5", "Service unavailable, concurrency limit reached")
+UNDECIDED: Final = reply(421, "4.3.2", "Service unavailable, try again")
 IDLE: Final = reply(421, "4.4.2", "idle time-out, closing connection")
 COMMAND_TIMEOUT: Final = reply(421, "4.4.2", "command took too long, closing connection")
 MESSAGES_LIMIT: Final = reply(421, "4.5.3", "Service unavailable, messages per connection limit reached")

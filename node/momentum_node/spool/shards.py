@@ -1,0 +1,98 @@
+"""The shards of one worker: its own, and those of workers that there are no more, or of an import that is over.
+
+Each shard is a folder with a lock; whoever has the lock is its one writer. Folders are dealt out by their number.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from momentum_node import log
+from momentum_node.errors import SpoolError
+from momentum_node.spool.disk import RealDisk
+from momentum_node.spool.message import Message
+from momentum_node.spool.recovery import Unreadable
+from momentum_node.spool.store import Store
+
+LOCK_RETRY_S: Final = 0.2
+LOOK_S: Final = 2.0  # for folders that were not there before
+Spawn: TypeAlias = Callable[[Coroutine[object, object, None]], object]
+
+
+class Shards:
+    """`own` is written to; `stores` has every shard that is open."""
+
+    def __init__(self, base: Path, index: int, workers: int) -> None:
+        self._base = base
+        self._index = index
+        self._workers = workers
+        self._is_synced = True
+        self._met: dict[int, Store] = {}
+        self.stores: dict[int, Store] = {}
+        self.own = self._make(index)
+
+    def set_sync(self, is_synced: bool) -> None:
+        """`Force_Fsync`, of all of them."""
+        self._is_synced = is_synced
+        for store in self._met.values():
+            store.set_sync(is_synced)
+
+    async def open(self, node_id: int, on_message: Callable[[Message], None], spawn: Spawn) -> None:
+        """Open our own. In tasks that `spawn` makes: open the others, hand over what is found in any of them."""
+        self._node_id, self._on_message, self._spawn = node_id, on_message, spawn
+        await self._open(self.own)
+        spawn(self._look_for_more())
+
+    def all(self) -> Iterator[Store]:
+        """Every one that is open, and our own also when it is not yet."""
+        yield self.own
+        yield from (store for store in self.stores.values() if store is not self.own)
+
+    async def close(self) -> None:
+        """Write what waits, and let go."""
+        for store in self.stores.values():
+            await store.close()
+
+    def _make(self, shard: int) -> Store:
+        folder = str(self._base / f"shard-{shard:02d}")
+        made = Store(RealDisk(), folder, shard, on_unreadable=_unreadable, sync=self._is_synced)
+        self._met[shard] = made
+        return made
+
+    async def _look_for_more(self) -> None:
+        while True:
+            for path in sorted(self._base.glob("shard-[0-9][0-9]")):
+                shard = int(path.name[6:])
+                if shard >= self._workers and shard % self._workers == self._index and shard not in self._met:
+                    self._spawn(self._open(self._make(shard)))
+            await asyncio.sleep(LOOK_S)
+
+    async def _open(self, store: Store) -> None:
+        """As soon as its lock is free."""
+        reason = None
+        while store.index not in self.stores:
+            try:
+                await store.open(self._node_id)
+            except (OSError, SpoolError) as error:
+                if str(error) != reason:
+                    reason = str(error)
+                    log.logger().error("a shard of the spool cannot be opened yet", reason=reason)
+                await asyncio.sleep(LOCK_RETRY_S)
+            else:
+                self.stores[store.index] = store
+                self._spawn(self._recover(store))
+
+    async def _recover(self, store: Store) -> None:
+        for number, error in await store.recover(self._on_message):
+            log.logger().critical("a segment cannot be read; it stays", segment=number, reason=str(error))
+
+
+def _unreadable(found: Unreadable) -> None:
+    log.logger().critical(
+        "a part of the spool cannot be read and is kept in quarantine",
+        segment=found.segment,
+        start=found.start,
+        end=found.end,
+        reason=found.reason,
+    )
