@@ -1,6 +1,7 @@
 """A server that takes mail, by somebody else (aiosmtpd), with answers that a test chooses."""
 
 import asyncio
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ class NextHop:
         self.content: list[bytes] = []
         self.senders: list[str] = []
         self.peers: list[str] = []
+        self.tls: list[bool] = []
         self.answer = "250 ok"
         self.first_answers: list[str] = []
 
@@ -34,6 +36,7 @@ class NextHop:
         self.content.append(envelope.content)
         self.senders.append(envelope.mail_from or "")
         self.peers.append(session.peer[0] if session.peer else "")
+        self.tls.append(session.ssl is not None)
         return "250 taken"
 
     def subjects(self) -> Counter[str]:
@@ -42,12 +45,16 @@ class NextHop:
 
 
 @asynccontextmanager
-async def next_hop(address: str = "127.0.0.1") -> AsyncIterator[tuple[NextHop, str]]:
-    """A running one and its `address:port`."""
+async def next_hop(
+    address: str = "127.0.0.1", context: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[NextHop, str]]:
+    """A running one and its `address:port`. With a context it offers STARTTLS."""
     handler = NextHop()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: SMTP(handler, hostname="hop.test", enable_SMTPUTF8=True, data_size_limit=1 << 28, loop=loop),
+        lambda: SMTP(
+            handler, hostname="hop.test", enable_SMTPUTF8=True, data_size_limit=1 << 28, loop=loop, tls_context=context
+        ),
         address,
         0,
     )

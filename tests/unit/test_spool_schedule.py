@@ -5,6 +5,7 @@ import pytest
 from momentum_node.config.model import OutboundOptions
 from momentum_node.spool.message import Envelope, Message, Place, Stored
 from momentum_node.spool.schedule import (
+    NOT_ATTEMPTED,
     TOO_MANY_RETRIES,
     TOO_OLD,
     GiveUp,
@@ -12,6 +13,7 @@ from momentum_node.spool.schedule import (
     Schedule,
     after_failure,
     automatic_retries,
+    before_attempt,
     connection_goal,
     retry_delay,
 )
@@ -88,3 +90,28 @@ def test_one_body_goes_out_once_for_neighbours() -> None:
     assert [one.id for one in queue.take(100)] == ["1", "2"]
     schedule.give_back([first, second])
     assert [one.id for one in queue.take(1)] == ["1"]
+
+
+def test_expired_mail_gets_one_more_try_unless_the_options_say_otherwise() -> None:
+    fresh, old = message(created=0.0), message(created=-90_000.0)
+    never = OutboundOptions(never_attempt_expired=True)
+    assert before_attempt(fresh, never, 0) is None
+    assert before_attempt(old, DEFAULTS, 0) is None
+    assert before_attempt(old, never, 0) == NOT_ATTEMPTED
+    assert before_attempt(old, OutboundOptions(suspend_delivery=True), 0) == TOO_OLD
+
+
+def test_delayed_mail_is_looked_at_now_and_then_while_there_is_active_mail() -> None:
+    schedule = Schedule()
+    schedule.scan_interval_s = 15
+    queue = schedule.add(message("active"), 0)
+    schedule.add(message("delayed", next_attempt=3), 0)
+    schedule.wake(2)
+    schedule.wake(10)
+    assert [one.id for one in queue.active] == ["active"]
+    schedule.wake(17)
+    assert [one.id for one in queue.active] == ["active", "delayed"]
+    queue.active.clear()
+    schedule.add(message("next", next_attempt=18), 17)
+    schedule.wake(18)  # nothing else to do: at once
+    assert [one.id for one in queue.active] == ["next"]

@@ -49,7 +49,10 @@ class Hosts:
     def failed(self, address: str, why: Reply, rest_s: float, now: float) -> None:
         """It took no connection, or did not get as far as EHLO: leave it alone. Failures within one rest are one."""
         before = self._failed.get(address)
-        count = 1 if before is None else before.count + (before.until <= now)
+        if before is not None and before.until > now:
+            before.why = why
+            return
+        count = 1 if before is None else before.count + 1
         self._failed[address] = _Failed(now + max(rest_s, SHORTEST_REST_S), why, count)
 
     def reached(self, address: str) -> None:
