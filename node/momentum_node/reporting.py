@@ -81,7 +81,7 @@ class Reporting:
         names = {node.node_id: node.name for node in self._core.listed.nodes}
         status = watch.status if watch else None
         if watch is None or status is None:
-            problem, key = (watch.problem, watch.key) if watch else (None, None)
+            problem, key = (watch.rival or watch.problem, watch.key) if watch else (None, None)
             return BusReport(ring=[], links=[], gathers=0, tokenLosses=0, problem=problem, key=key)
         failure = "cannot send: a firewall, or the interface is gone" if status.send_failed else None
         return BusReport(
@@ -96,7 +96,7 @@ class Reporting:
             ],
             gathers=status.gathers,
             tokenLosses=status.token_losses,
-            problem=watch.problem or failure,
+            problem=watch.rival or watch.problem or failure,
             key=watch.key,
         )
 

@@ -94,6 +94,18 @@ def _interfaces(facts: Facts, name: str, report: Report) -> Iterable[str]:
             yield f"{entry.interface} of {name} has no address in {entry.network}: is it on that network?"
 
 
+def nodes_use_the_bus_key(facts: Facts) -> Finding | None:
+    """A node with another key is alone on a ring of its own. While the key is replaced, all may differ."""
+    key = facts.bus_key
+    if key is None or key.stage:
+        return None
+    told = {name: report["bus"].get("key") for name, report in sorted(facts.reports.items())}
+    strange = [name for name, its in told.items() if its is not None and its["inForce"] != key.current]
+    if not strange:
+        return None
+    return Finding(reasons.BUS_KEY_DIFFERS, f"{some(strange)}: another bus key than the Secret's is in use there")
+
+
 def members_agree(facts: Facts) -> Finding | None:
     """All who answer tell of the same view."""
     if facts.view.is_shared:
@@ -162,7 +174,12 @@ def judge(facts: Facts) -> list[dict[str, Any]]:
         _condition(reasons.READY, READY, facts, f"{nodes} nodes, {addresses} addresses, as declared"),
         _condition(reasons.CONFIG_ACCEPTED, CONFIG, facts, *_accepted(facts)),
         _condition(reasons.NODES_AVAILABLE, NODES, facts, f"all {nodes} nodes take part"),
-        _condition(reasons.HOST_READY, (somebody_reports, interfaces_are_there), facts, "nothing in the way"),
+        _condition(
+            reasons.HOST_READY,
+            (somebody_reports, interfaces_are_there, nodes_use_the_bus_key),
+            facts,
+            "nothing in the way",
+        ),
         _condition(reasons.MEMBERSHIP_AGREED, MEMBERSHIP, facts, f"all see the same members, {facts.view.quorum}"),
         _condition(reasons.VIPS_ASSIGNED, VIPS, facts, f"each of {addresses} addresses is on the NIC of its owner"),
     ]

@@ -8,6 +8,7 @@ from momentum_operator.fields import Problem
 from momentum_operator.observe import Pod
 from momentum_operator.ring import RingMember
 from momentum_operator.roster import Roster
+from momentum_operator.rotation import BusKey
 from momentum_operator.spec import Topology
 from momentum_operator.view import ClusterView, VipTruth
 
@@ -27,6 +28,7 @@ class Facts:
     reports: Mapping[str, Report] = field(default_factory=dict)
     view: ClusterView = field(default_factory=ClusterView)
     notices: tuple[str, ...] = ()
+    bus_key: BusKey | None = None
     rotation: str = ""
     """Where a replacement of the bus key stands; empty without one."""
     is_deleting: bool = False

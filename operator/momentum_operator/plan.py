@@ -57,7 +57,8 @@ def plan(observed: Observed, settings: Settings) -> list[Action]:
         return tell(observed, _facts(observed, running, problems))
     actions = _objects(observed, settings, running)
     way = _way(observed, running)
-    facts = replace(_facts(observed, running, problems), rotation=_rotation(observed, way))
+    facts = _facts(observed, running, problems)
+    facts = replace(facts, bus_key=observed.bus_key, rotation=_rotation(observed, way))
     return [
         *actions,
         *_rotate(observed, way),

@@ -214,3 +214,11 @@ def test_a_node_that_kubernetes_has_lost_and_that_is_on_no_ring_is_not_waited_fo
     del world.reports["n3"]
     publish(world, "")
     assert RotateKey("distribute", "2030-01") in world.plan()
+
+
+def test_a_node_that_has_another_key_than_the_secret_is_named() -> None:
+    world = world_with("")
+    world.reports["n3"]["bus"]["key"] = READY["switch"]
+    world.settle()
+    told = "n3: another bus key than the Secret's is in use there"
+    assert world.condition("HostReady") == ("False", "BusKeyDiffers", told)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from momentum_node.bus import rivals
 from momentum_node.config.corosync import RingNode, render
-from tests.support.corosync import alone, authkey, why_no_corosync
+from tests.support.corosync import Corosync, alone, authkey, why_no_corosync
 from tests.support.lab import Lab, why_no_lab
 
 ROOT = Path(__file__).parents[2]
@@ -142,6 +144,43 @@ def test_without_corosync_it_says_so(tmp_path: Path, started: list[Container]) -
     started.append(container)
     assert container.process.wait(15) == 127
     assert "no-such-program is not installed (package corosync)" in container.text()
+
+
+def test_beside_another_on_its_port_it_does_not_start_and_says_why(tmp_path: Path, started: list[Container]) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+        text = conf(tmp_path).replace("mcastport: 5405", f"mcastport: {port}")
+        container = Container(tmp_path, text, program(tmp_path, "echo up; exec sleep 60"))
+        started.append(container)
+        container.says(f"corosync is not started: UDP 127.0.0.1 port {port} is taken by another process")
+        until(lambda: rivals.published(container.conf) is not None, container.text)
+        assert "up\n" not in container.text()
+    container.says("up\n")
+    until(lambda: rivals.published(container.conf) is None, container.text)
+    assert container.end() == 0
+
+
+@pytest.mark.netns
+def test_beside_a_corosync_of_the_host_it_does_not_start(tmp_path: Path, started: list[Container]) -> None:
+    if (reason := why_no_lab() or why_no_corosync()) is not None:
+        pytest.skip(reason)
+    with Lab() as lab:
+        host = lab.add("n1", 1)
+        key = str(authkey(tmp_path / "authkey"))
+        ring = [RingNode("n1", 1, host.address)]
+        theirs, ours = (
+            render("c", ring, keyfile=key, port=port, state_dir=str(tmp_path / str(port))) for port in (5405, 5415)
+        )
+        with Corosync(host.namespace, tmp_path / "theirs", theirs) as rival:
+            prefix = ("nsenter", f"--net=/run/netns/{host.namespace}", *alone(tmp_path / "pid"))
+            container = Container(tmp_path, ours, "corosync", prefix=prefix)
+            started.append(container)
+            container.says("corosync is not started: another Corosync serves clients in this network (abstract socket")
+            assert "corosync started" not in container.text()
+            rival.kill()
+        container.says("Completed service synchronization")
+        assert container.end() == 0
 
 
 @pytest.mark.netns

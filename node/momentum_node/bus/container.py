@@ -9,15 +9,14 @@ nice -20 is what keeps load from looking like dead nodes, so that is set first.
 import os
 import shutil
 import signal
-import socket
 import time
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 
-from momentum_node.bus import ringfiles
+from momentum_node.bus import ringfiles, rivals
 from momentum_node.bus.keyfiles import KeyFiles
 from momentum_node.bus.resolverchild import LEAVE, RETURN, ResolverChild
+from momentum_node.config.model import Address
 
 WAIT_S = 120.0
 POLL_S = 0.5
@@ -29,6 +28,7 @@ STOP_S = 10.0
 LEAVE_S = 1.0
 """A daemon that is to leave a ring that stands still may be unable to."""
 RELOAD_S = 5.0
+RIVAL_S = 5.0
 RETRY_S = 2.0
 
 _STOP = {signal.SIGTERM, signal.SIGINT}
@@ -50,22 +50,26 @@ def run_corosync(conf: str, *, program: str = "corosync", wait_s: float = WAIT_S
     outcome = _wait_for_own_address(Path(conf), wait_s)
     if outcome is not None:
         return outcome
-    own_id = _own_id(Path(conf))
+    node = ringfiles.own_node(Path(conf))
+    own_id = node[0] if node else None
     key_files = KeyFiles(Path(keys) if keys else None, Path(conf), own_id)
     resolver = ResolverChild(Path(conf), own_id, _SIGNALS)
+    watch = _RivalWatch(Path(conf), node[1] if node else None)
     try:
-        return _restart_until_asked([path, "-f", "-c", conf], conf, resolver, key_files)
+        return _restart_until_asked([path, "-f", "-c", conf], resolver, key_files, watch)
     finally:
         resolver.stop()
 
 
-def _restart_until_asked(command: list[str], conf: str, resolver: ResolverChild, keys: KeyFiles) -> int:
+def _restart_until_asked(command: list[str], resolver: ResolverChild, keys: KeyFiles, watch: "_RivalWatch") -> int:
     failures = 0
     while True:
-        _make_state_dir(Path(conf))
+        _make_state_dir(Path(command[-1]))
+        if watch.stop_asked_while_in_the_way():
+            return 0
         started = time.monotonic()
         keys.prepare(started)
-        end = _run(command, resolver, keys)
+        end = _run(command, resolver, keys, watch)
         if end.was_asked:
             _say(f"corosync ended ({end.how}) as asked")
             return 0
@@ -88,7 +92,7 @@ class _End:
     was_asked: bool
 
 
-def _run(command: list[str], resolver: ResolverChild, keys: KeyFiles) -> _End:
+def _run(command: list[str], resolver: ResolverChild, keys: KeyFiles, watch: "_RivalWatch") -> _End:
     """One life of Corosync. Blocked signals are not inherited, or it could not be stopped."""
     files = _Files(Path(command[-1]), keys)
     pid = os.posix_spawn(command[0], command, os.environ, setsigmask=(), setsigdef=tuple(_SIGNALS))
@@ -97,6 +101,7 @@ def _run(command: list[str], resolver: ResolverChild, keys: KeyFiles) -> _End:
     was_asked = False
     while True:
         resolver.keep()
+        watch.look_beside(time.monotonic())
         received = signal.sigtimedwait(_SIGNALS, POLL_S)
         resolver.heed(received)
         if kill_at is None and files.want_reload(time.monotonic()) and _reload(command[0]):
@@ -125,6 +130,43 @@ def _stop_asked_while_out(resolver: ResolverChild) -> bool:
 
 def _is_stop(received: signal.struct_siginfo | None) -> bool:
     return received is not None and received.si_signo in _STOP
+
+
+class _RivalWatch:
+    """Another Corosync of this host: ours does not start beside it, and says so when it comes later."""
+
+    def __init__(self, conf: Path, own: Address | None) -> None:
+        self._conf, self._own = conf, own
+        self._told: str | None = "nothing yet"  # so that what an earlier process published goes
+        self._next = 0.0
+
+    def stop_asked_while_in_the_way(self) -> bool:
+        """Returns when nothing stands in the way of ours (False), or SIGTERM came."""
+        remind_at = 0.0
+        while self._own is not None and (why := rivals.before_start(self._conf, self._own)) is not None:
+            self._tell(why)
+            if (now := time.monotonic()) >= remind_at:
+                _say(f"corosync is not started: {why}")
+                remind_at = now + REMIND_S
+            if _stop_asked_within(POLL_S):
+                return True
+        self._tell(None)
+        return False
+
+    def look_beside(self, now: float) -> None:
+        """While ours runs."""
+        if self._own is None or now < self._next:
+            return
+        self._next = now + RIVAL_S
+        why = rivals.while_running(self._conf, self._own)
+        if why is not None and why != self._told:
+            _say(why)
+        self._tell(why)
+
+    def _tell(self, why: str | None) -> None:
+        if why != self._told:
+            self._told = why
+            rivals.publish(self._conf, why)
 
 
 class _Files:
@@ -215,7 +257,7 @@ def _wait_for_own_address(conf: Path, wait_s: float) -> int | None:
     """None when the node list names an address of this host; else the exit code to end with."""
     deadline = time.monotonic() + wait_s
     remind_at = 0.0
-    while not _names_this_host(conf):
+    while ringfiles.own_node(conf) is None:
         now = time.monotonic()
         if now >= deadline:
             _say(f"no address of this host is in the node list of {conf} after {wait_s:g} s: giving up")
@@ -226,25 +268,6 @@ def _wait_for_own_address(conf: Path, wait_s: float) -> int | None:
         if _stop_asked_within(POLL_S):
             return 0
     return None
-
-
-def _names_this_host(conf: Path) -> bool:
-    return any(_is_ours(address) for address in ringfiles.values(conf, "ring0_addr"))
-
-
-def _own_id(conf: Path) -> int | None:
-    listed = zip(ringfiles.values(conf, "nodeid"), ringfiles.values(conf, "ring0_addr"), strict=False)
-    return next((int(node_id) for node_id, address in listed if _is_ours(address)), None)
-
-
-def _is_ours(address: str) -> bool:
-    family = socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((address, 0))
-        except OSError:
-            return False
-    return True
 
 
 def _make_state_dir(conf: Path) -> None:

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from momentum_node.bus import keyfiles, libcmap
+from momentum_node.bus import keyfiles, libcmap, rivals
 from momentum_node.bus.blocking import in_thread
 from momentum_node.bus.libcmap import Map
 from momentum_node.bus.ring import PREFIXES, RUNTIME_PREFIX, RingStatus, ring_status
@@ -21,7 +21,8 @@ TIMEOUT_S = 3.0
 class RingWatch:
     """`status` is the newest answer, None before the first; `problem` says why there is no newer one.
 
-    `key`: what the bus container publishes of its keys, beside the state of the ring that `conf` describes.
+    `key` and `rival`: what the bus container publishes of its keys, and of another Corosync that is in its way, beside
+    the state of the ring that `conf` describes.
     """
 
     def __init__(self, node_id: int, on_change: Callable[[], None], conf: Path | None = None) -> None:
@@ -31,20 +32,25 @@ class RingWatch:
         self.status: RingStatus | None = None
         self.problem: str | None = None
         self.key: BusKeyReport | None = None
+        self.rival: str | None = None
 
     async def run(self) -> None:
         """For ever."""
         while True:
-            before = self.status, self.problem, self.key
+            before = self.status, self.problem, self.key, self.rival
             try:
                 self.status, self.problem = await read_ring(self._node_id), None
             except BusError as error:
                 self.problem = str(error)
             if self._conf is not None:
-                self.key = await asyncio.to_thread(keyfiles.published, self._conf)
-            if (self.status, self.problem, self.key) != before:
+                self.key, self.rival = await asyncio.to_thread(_published, self._conf)
+            if (self.status, self.problem, self.key, self.rival) != before:
                 self._on_change()
             await asyncio.sleep(INTERVAL_S)
+
+
+def _published(conf: Path) -> tuple[BusKeyReport | None, str | None]:
+    return keyfiles.published(conf), rivals.published(conf)
 
 
 async def read_ring(node_id: int) -> RingStatus:
