@@ -162,6 +162,7 @@ def nobody_deletes(facts: Facts) -> Finding | None:
 
 CONFIG: tuple[Check, ...] = (spec_is_valid, no_node_refuses)
 NODES: tuple[Check, ...] = (a_spec_runs, nodes_are_selected, nodes_are_usable, nodes_answer)
+HOST: tuple[Check, ...] = (somebody_reports, interfaces_are_there, nodes_use_the_bus_key)
 MEMBERSHIP: tuple[Check, ...] = (somebody_reports, view_is_quorate, members_agree, everybody_is_member)
 VIPS: tuple[Check, ...] = (a_spec_runs, no_vip_is_held_twice, every_vip_has_an_owner, every_vip_is_served)
 READY: tuple[Check, ...] = (nobody_deletes, *CONFIG, *NODES, *MEMBERSHIP, *VIPS)
@@ -174,12 +175,7 @@ def judge(facts: Facts) -> list[dict[str, Any]]:
         _condition(reasons.READY, READY, facts, f"{nodes} nodes, {addresses} addresses, as declared"),
         _condition(reasons.CONFIG_ACCEPTED, CONFIG, facts, *_accepted(facts)),
         _condition(reasons.NODES_AVAILABLE, NODES, facts, f"all {nodes} nodes take part"),
-        _condition(
-            reasons.HOST_READY,
-            (somebody_reports, interfaces_are_there, nodes_use_the_bus_key),
-            facts,
-            "nothing in the way",
-        ),
+        _condition(reasons.HOST_READY, HOST, facts, "nothing in the way"),
         _condition(reasons.MEMBERSHIP_AGREED, MEMBERSHIP, facts, f"all see the same members, {facts.view.quorum}"),
         _condition(reasons.VIPS_ASSIGNED, VIPS, facts, f"each of {addresses} addresses is on the NIC of its owner"),
     ]

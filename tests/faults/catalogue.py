@@ -87,8 +87,8 @@ ABSENT: tuple[Absent, ...] = (
            "tests/e2e/test_whole_story.py cuts a cable while it is away"),
     Absent("F23", "operator killed in a reload", "not tested", "half a node list is survived by design: Corosync "
            "reloads when told, nodes by digest"),
-    Absent("F24", "a node with the old key returns", "tested elsewhere", "it forms a ring of its own and is not quorate; "
-           "the condition HostReady names it: tests/unit/test_operator_rotation.py"),
+    Absent("F24", "a node with the old key returns", "tested elsewhere", "it forms a ring of its own and is not "
+           "quorate; the condition HostReady names it: tests/unit/test_operator_rotation.py"),
     Absent("F28", "IPv6 rival, dadfailed left-over", "tested elsewhere", "tests/host/test_host_wire.py probes and "
            "plumbs with nodad; every run here has an IPv6 address. A left-over dadfailed is not made"),
     Absent("F29", "neighbour tables in every state", "not tested", "the client here has a live entry, as a sender has"),
@@ -100,8 +100,8 @@ ABSENT: tuple[Absent, ...] = (
     Absent("F33", "clock steps", "not possible here", "namespaces do not separate CLOCK_REALTIME; nothing that decides "
            "can read it: tests/unit/test_import_contracts.py"),
     Absent("F34", "full /dev/shm, no descriptors, read-only state", "not tested", ""),
-    Absent("F35", "a second Corosync on the host", "tested elsewhere", "tests/wire/test_bus_container.py: ours does not "
-           "start beside it, and says why"),
+    Absent("F35", "a second Corosync on the host", "tested elsewhere", "tests/wire/test_bus_container.py: ours does "
+           "not start beside it, and says why"),
     Absent("F36", "two clusters with one address", "tested elsewhere", "tests/unit/test_operator_refusals.py; "
            "on the wire a claimer waits while a stranger answers: tests/unit/test_actuator_orders.py"),
     Absent("F37", "mixed versions", "not possible here", "there is one version of messages so far"),
