@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from momentum_node.core import Core
 
 
-ON_NIC = frozenset({State.PLUMBED, State.ANNOUNCING, State.SERVING})
+ON_NIC = frozenset({State.PLUMBED, State.SERVING})
 
 
 @dataclass

@@ -135,6 +135,12 @@ async def test_a_planned_move_does_not_ask(node: Node) -> None:
     assert node.told() == UP
 
 
+async def test_the_wire_is_told_without_waiting_for_the_kernels_answer(node: Node) -> None:
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(0.0015)  # the listener took 1 ms, the kernel has not answered
+    assert node.told() == ["listen 25", "plumb eth0 192.0.2.41/32", "announce"]
+
+
 async def test_release_lets_sessions_end_and_answers_after_the_kernel(node: Node) -> None:
     node.actuator.perform(Plumb(VIP, planned=True))
     await asyncio.sleep(0.1)
@@ -344,7 +350,7 @@ async def test_an_order_from_before_an_isolation_ends_without_an_answer(node: No
     node.refuses["plumb"] = errno.ESTALE
     node.actuator.perform(Plumb(VIP, planned=True))
     await asyncio.sleep(1)
-    assert node.told() == ["listen 25", "plumb eth0 192.0.2.41/32", "unplumb 192.0.2.41"]
+    assert node.told() == ["listen 25", "plumb eth0 192.0.2.41/32", "announce", "unplumb 192.0.2.41"]
 
 
 async def test_an_address_without_topology_fails_with_a_reason(node: Node) -> None:

@@ -1,9 +1,9 @@
 """How far one address got on this node, and the two ways it takes: up (acquire) and down (release), cluster §2.12.
 
-    idle ─▶ probing ─▶ plumbed ─▶ announcing ─▶ serving          up: wire silent, listeners, kernel, ARP/NA, mail
-      ▲        │ (contested: answered, asks on)      │
-      ├── failed (asks on by itself, ever rarer)     │
-      └────── unplumbing ◀── draining ◀──────────────┘           down: sessions end, then reset, kernel confirms
+    idle ─▶ probing ─▶ plumbed ─▶ serving          up: wire silent, listeners, kernel and ARP/NA, mail
+      ▲        │ (contested: answered, asks on)
+      ├── failed (asks on by itself, ever rarer)
+      └────── unplumbing ◀── draining ◀────┘       down: sessions end, then reset, kernel confirms
 
 Knows no table: who decides is asked once more, immediately before the kernel call (rule S7).
 """
@@ -48,7 +48,6 @@ class State(Enum):
     IDLE = "idle"
     PROBING = "probing"
     PLUMBED = "plumbed"
-    ANNOUNCING = "announcing"
     SERVING = "serving"
     DRAINING = "draining"
     UNPLUMBING = "unplumbing"
@@ -140,10 +139,11 @@ class Plumbing:
         await self._open(place, plan.ports)
         if not self._is_granted(place.address):
             return False
-        await self._link.plumb(plan.interface, place.address, plan.prefix_length)
+        # In one go: the supervisor announces in the turn in which it plumbs, and nobody waits for two answers.
+        await asyncio.gather(
+            self._link.plumb(plan.interface, place.address, plan.prefix_length), self._link.announce(place.address)
+        )
         place.state = State.PLUMBED
-        await self._link.announce(place.address)
-        place.state = State.ANNOUNCING
         await self._serve(place)
         place.state = State.SERVING
         return True
