@@ -11,6 +11,7 @@ from momentum_node.duravip.flight import Did, Entry, Input, Opened
 from momentum_node.duravip.machine import DuraVip
 from momentum_node.duravip.recorded import RecordedDuraVip
 from momentum_node.duravip.replay import Replay, Step
+from momentum_node.duravip.sparse import Sparse
 from momentum_node.duravip.vip import Effect, Plumb
 from tests.support.simulation import World
 
@@ -22,7 +23,7 @@ class Tape:
 
     def __init__(self) -> None:
         self.records = flight.encode(Opened("n1", "test", 1000.0, 0.0))
-        self.machines = 0
+        self.machines = self.count = 0
 
     def started(self, machine: DuraVip) -> None:
         self.machines += 1
@@ -36,17 +37,34 @@ class Tape:
 
     def _put(self, entry: Entry) -> None:
         self.records += flight.encode(entry)
+        self.count += 1
 
     def entries(self) -> list[Entry]:
         return list(flight.entries(flight.MAGIC + flight.Packer().chunk(self.records)))
 
 
-def recorded_run(seed: int) -> list[Tape]:
+class SparseTape(Tape):
+    """As the recorder of a node: without most beacons of others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sparse = Sparse()
+
+    def started(self, machine: DuraVip) -> None:
+        super().started(machine)
+        self._sparse.begin(machine.local)
+
+    def took(self, machine: DuraVip, name: str, arguments: tuple[Any, ...]) -> None:
+        for entry in self._sparse.inputs(name, arguments):
+            self._put(entry)
+
+
+def recorded_run(seed: int, kind: type[Tape] = Tape) -> list[Tape]:
     """A run of the simulation; one tape for each machine there was."""
     tapes: list[Tape] = []
 
     def machine(*arguments: Any) -> DuraVip:
-        tapes.append(Tape())
+        tapes.append(kind())
         return RecordedDuraVip(tapes[-1], *arguments)
 
     World(seed, machine).run()
@@ -57,11 +75,12 @@ def replayed(entries: list[Entry]) -> list[Step]:
     return list(Replay().steps(entries))
 
 
-def test_a_replay_gives_the_same_effects() -> None:
+@pytest.mark.parametrize("kind", [Tape, SparseTape])
+def test_a_replay_gives_the_same_effects(kind: type[Tape]) -> None:
     seed = random.SystemRandom().getrandbits(40)
     steps = effects = decisions = 0
     for number in range(seed, seed + RUNS):
-        for tape in recorded_run(number):
+        for tape in recorded_run(number, kind):
             told = replayed(tape.entries())
             assert [step.differences for step in told if step.differences] == [], f"seed {number}"
             steps += len(told)
@@ -116,3 +135,16 @@ def test_a_recording_can_be_taken_up_at_any_input(seed: int) -> None:
     assert first.machine is not None
     resumed = [entries[0], flight.snapshot(first.machine, is_new=False), *entries[cut:]]
     assert [step.differences for step in replayed(resumed) if step.differences] == []
+
+
+def test_runs_in_which_members_watch_each_other_are_replayed_from_fewer_records() -> None:
+    """Those have beacons, silences and suspicions."""
+    seeds = [seed for seed in range(400, 480) if World(seed).watches][:8]
+    full = sparse = 0
+    for seed in seeds:
+        full += sum(tape.count for tape in recorded_run(seed))
+        for tape in recorded_run(seed, SparseTape):
+            sparse += tape.count
+            told = replayed(tape.entries())
+            assert [step.differences for step in told if step.differences] == [], f"seed {seed}"
+    assert sparse < full

@@ -201,6 +201,11 @@ class DuraVip(GroupMember):
         """What `on_move` would do, as the console says it. Raises `MoveRefused` with the reason."""
         return outlook(self._table if self._gather is None else None, Move(vip, short_name(node or "")))
 
+    @property
+    def local(self) -> Member:
+        """Whose machine it is."""
+        return self._local
+
     def basis(self) -> tuple[Table | None, frozenset[int], Mapping[Address, Definition]]:
         """What questions about placements are answered from: the agreed table (None while states are exchanged), the
         nodes on the ring, this node's definitions. To be read only; a drill tries its moves on a copy."""
