@@ -64,6 +64,15 @@ def test_the_end_is_found_wherever_packets_are_cut() -> None:
     assert talk.messages[0][1] == b"S: x\r\n\r\n.a\r\n.\r\nb\r\n"
 
 
+def test_lines_of_one_dot_may_follow_each_other_wherever_packets_are_cut() -> None:
+    wire = b"S: x\r\n\r\na\r\n..\r\n..\r\n..\r\nb\r\n.\r\n"
+    for cut in range(1, len(wire)):
+        talk = to_data()
+        talk.send(wire[:cut])
+        talk.send(wire[cut:])
+        assert talk.messages[0][1] == b"S: x\r\n\r\na\r\n.\r\n.\r\n.\r\nb\r\n"
+
+
 @pytest.mark.parametrize("end", ["\\n.\\n", "\\n.\\r\\n", "\\r.\\r", "\\r.\\r\\n"])
 def test_a_smuggled_end_ends_nothing_and_is_refused(end: str) -> None:
     """The sender's idea of where the message ends must never differ from ours, or from the next server's."""

@@ -79,6 +79,13 @@ INBOUND: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "use_ssl": ("use_ssl", _same),
     "starttls_injection_policy": ("starttls_injection_policy", _same),
     "rfc2822_trace_headers": ("trace_headers", _same),
+    "rfc2822_lone_lf_in_headers": ("lone_lf_in_headers", _same),
+    "rfc2822_lone_lf_in_body": ("lone_lf_in_body", _same),
+    "rfc2822_missing_headers": ("missing_headers", _same),
+    "rfc2822_date_header": ("date_header", _same),
+    "rfc2822_messageid_header": ("message_id_header", _same),
+    "rfc2822_max_line_length": ("max_line_length", _same),
+    "rfc2822_max_line_length_policy": ("max_line_length_policy", _same),
     "proxy_protocol": ("proxy_protocol", _same),
     "proxy_protocol_from": ("proxy_protocol_from", _same),
 }

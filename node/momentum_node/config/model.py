@@ -89,6 +89,13 @@ class InboundOptions:
     use_ssl: bool = False
     starttls_injection_policy: Literal["reject", "ignore", "allow"] = "reject"
     trace_headers: bool = True  # RFC2822_Trace_Headers
+    lone_lf_in_headers: Literal["pedantic", "fix"] = "pedantic"  # RFC2822_…, like the rest of them
+    lone_lf_in_body: Literal["ignore", "pedantic", "fix"] = "ignore"
+    missing_headers: Literal["reject", "allow"] = "reject"
+    date_header: Literal["ifneeded", "none"] = "ifneeded"
+    message_id_header: Literal["ifneeded", "none"] = "ifneeded"
+    max_line_length: int = 0  # bytes without CRLF; 0 = no limit
+    max_line_length_policy: Literal["none", "fix", "reject"] = "none"
     proxy_protocol: bool = False
     proxy_protocol_from: tuple[Network, ...] = ()
 

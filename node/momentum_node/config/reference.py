@@ -45,6 +45,7 @@ _TYPES = {
     "regex": "expression",
     "dict": "dictionary",
     "retries": "`auto`, `none` or number",
+    "linelength": "`ignore` or number from 78",
     "aggressiveness": "`normal`, `high` or 0 to 1",
     "any": "rule lists",
 }

@@ -58,10 +58,10 @@ Inbound_Connections_Mask6 | int 0..128 | 64 | in | P0 ours | size of the block f
 RFC2822_Lone_LF_in_Headers | enum pedantic fix | pedantic | G PW | P2 M3 | reject or repair
 RFC2822_Lone_LF_in_Body | enum ignore pedantic fix | ignore | G PW | P2 M3 | accept, reject or repair
 RFC2822_Missing_Headers | enum reject allow | reject | G PW | P2 M3 | fate of a message without headers
-RFC2822_Date_Header | string | ifneeded | G PW | P2 M3 | add a Date header
-RFC2822_MessageID_Header | string | ifneeded | G PW | P2 M3 | add a Message-ID header
+RFC2822_Date_Header | enum ifneeded none | ifneeded | G PW | P2 M3 | add a Date header
+RFC2822_MessageID_Header | enum ifneeded none | ifneeded | G PW | P2 M3 | add a Message-ID header
 RFC2822_Trace_Headers | bool | true | G PW | P1 M3 | set Return-Path, add Received
-RFC2822_Max_Line_Length | string | ignore | G PW | P2 M3 | longest line of a message
+RFC2822_Max_Line_Length | linelength | ignore | G PW | P2 M3 | longest line of a message
 RFC2822_Max_Line_Length_Policy | enum none fix reject | none | G PW | P2 M3 | fate of longer lines
 RFC2821_Pedantic_Address_Rules | bool | true | G PW | P2 M3 | refuse addresses that break RFC 5321
 RFC2821_Allow_Whitespace_In_Envelope | bool | false | G PW | P2 M3 | accept blanks in MAIL FROM and RCPT TO

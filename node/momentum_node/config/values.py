@@ -274,6 +274,14 @@ def _retries(name: str, kind: Type, text: str) -> object:
     return _in_range(name, kind._replace(low=0), int(text), text)
 
 
+def _line_length(name: str, kind: Type, text: str) -> object:
+    if text.lower() == "ignore":
+        return 0
+    if not _INTEGER.match(text):
+        raise ValueFault("V001", f"'{name}' needs ignore or a number of bytes, not '{text}'")
+    return _in_range(name, kind._replace(low=_SHORTEST_LINE), int(text), text)
+
+
 def _aggressiveness(name: str, kind: Type, text: str) -> object:
     if text.lower() in {"normal", "high"}:
         return {"normal": 0.3, "high": 0.75}[text.lower()]
@@ -284,6 +292,7 @@ def _aggressiveness(name: str, kind: Type, text: str) -> object:
     return float(text)
 
 
+_SHORTEST_LINE = 78  # RFC 5322 §2.1.1: what every line should keep to
 _DECODERS = {
     "string": _string,
     "int": _integer,
@@ -300,4 +309,5 @@ _DECODERS = {
     "regex": _regex,
     "retries": _retries,
     "aggressiveness": _aggressiveness,
+    "linelength": _line_length,
 }

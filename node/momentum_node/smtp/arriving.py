@@ -8,6 +8,7 @@ from momentum_node.smtp import reply as say
 from momentum_node.smtp.address import NULL, Mailbox, parse_mailbox
 from momentum_node.smtp.data import ContentCheck
 from momentum_node.smtp.relay import is_accepted
+from momentum_node.smtp.repair import Repair, repair_of
 from momentum_node.smtp.reply import Reply
 
 MAX_RECIPIENTS: Final = 50_000
@@ -18,11 +19,31 @@ MAX_RECIPIENTS: Final = 50_000
 class Arriving:
     """One transaction between MAIL and the reply to its content."""
 
+    check: ContentCheck
+    repair: Repair | None = None
+    received: int = 0  # bytes of content, as they came
     sender: Mailbox = NULL
     eight_bit: bool = False
     smtputf8: bool = False
     recipients: list[Mailbox] = field(default_factory=list)
-    check: ContentCheck = field(default_factory=ContentCheck)
+
+    @classmethod
+    def under(cls, options: InboundOptions) -> "Arriving":
+        """A new one of a client with these options."""
+        return cls(ContentCheck(options), repair_of(options))
+
+    def take(self, data: bytes) -> bytes:
+        """More of the content; what is to be kept of it now."""
+        self.received += len(data)
+        kept = data if self.repair is None else self.repair.feed(data)
+        self.check.feed(kept)
+        return kept
+
+    def complete(self) -> bytes:
+        """There is no more; what is to be kept of what was held back. `check.finish` then says what is wrong."""
+        kept = b"" if self.repair is None else self.repair.finish()
+        self.check.feed(kept)
+        return kept
 
     def begin(self, sender: str, parameters: str, options: InboundOptions) -> Reply | None:
         """Take MAIL's arguments; the refusal, or None."""

@@ -15,7 +15,7 @@ from momentum_node.config.model import Address
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.arriving import Arriving
 from momentum_node.smtp.reply import Reply, reply
-from momentum_node.smtp.trace import Origin, date_text, received_header
+from momentum_node.smtp.trace import Origin, date_text, head_of, message_id
 from momentum_node.spool.body import LargeBody
 from momentum_node.spool.choice import Arrival
 from momentum_node.spool.disk import File
@@ -146,7 +146,8 @@ class Keeper:
             for one, binding in zip(arriving.recipients, bindings, strict=True)
         )
         now = clock.wall()
-        head = received_header(arriving, message.origin, self._spool.product, recipients[0].id, date_text(now))
+        batch, hostname = recipients[0].id, message.origin.hostname
+        head = head_of(arriving, message.origin, self._spool.product, batch, date_text(now))
         envelope = Envelope(
             now,
             arriving.sender.text,
@@ -156,7 +157,7 @@ class Keeper:
             "esmtp",
             message.origin.client,
             f"{ends.local}:{ends.local_port}",
-            arriving.check.message_id,
+            message_id(batch, hostname) if arriving.check.wants_message_id else arriving.check.message_id,
         )
         content = message.content
         name = None if content.large is None else content.large.name

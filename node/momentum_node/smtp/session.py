@@ -133,13 +133,15 @@ class Session(Dialogue):
         message = self._message
         if message is None:  # a BDAT that was refused: its bytes still have to be read
             return
-        check, limit = message.check, self.options.max_message_size
         for part in parts:
-            check.feed(part)
-            if limit and check.size > limit:
-                check.problem = say.TOO_LARGE
-            if check.problem is None:
-                self._events.append(BodyPart(part))
+            self._keep(message, message.take(part))
+
+    def _keep(self, message: Arriving, part: bytes) -> None:
+        check, limit = message.check, self.options.max_message_size
+        if limit and check.size > limit:
+            check.problem = say.TOO_LARGE
+        if part and check.problem is None:
+            self._events.append(BodyPart(part))
 
     def _content_ends(self) -> None:
         message = self._message
@@ -147,6 +149,7 @@ class Session(Dialogue):
             self.answer(say.OUT_OF_ORDER)
             self.state = State.READY
             return
+        self._keep(message, message.complete())
         problem = message.check.finish()
         if problem is None:
             self.state = State.WAITING
@@ -215,7 +218,7 @@ class Session(Dialogue):
         if path is None:
             self.answer(say.SYNTAX_ERROR)
             return
-        message = Arriving()
+        message = Arriving.under(self.options)
         problem = message.begin(*path, self.options)
         if problem is None:
             self._message = message
@@ -245,7 +248,7 @@ class Session(Dialogue):
             self.answer(say.SYNTAX_ERROR)
         elif self.state is State.MAIL:
             self.answer(say.NO_RECIPIENTS)
-        elif self.state is not State.RCPT or self._message is None or self._message.check.size:
+        elif self.state is not State.RCPT or self._message is None or self._message.received:
             self.answer(say.OUT_OF_ORDER)
         else:
             self.state = State.DATA
@@ -275,7 +278,7 @@ class Session(Dialogue):
             self._reset()
         else:
             self.state = State.RCPT
-            self.answer(reply(250, "2.0.0", f"{message.check.size} bytes received"))
+            self.answer(reply(250, "2.0.0", f"{message.received} bytes received"))
 
     def _rset(self, argument: str) -> None:
         if argument:
@@ -283,7 +286,7 @@ class Session(Dialogue):
             return
         if self._ends_outdated():
             return
-        if self._message is not None and self._message.check.size:
+        if self._message is not None and self._message.received:
             self._events.append(Dropped())
         if self.state is not State.GREETED:
             self._reset()

@@ -1,4 +1,5 @@
-"""The trace header that reception puts before a message (RFC 5321 §4.4), in the layout of the original."""
+"""What reception puts before a message: the trace header (RFC 5321 §4.4) in the layout of the original, and headers
+that every message has to have (RFC 5322 §3.6) and this one has not (RFC 6409 §8)."""
 
 import re
 from dataclasses import dataclass
@@ -48,3 +49,21 @@ def received_header(arriving: Arriving, origin: Origin, product: str, id_: str, 
         f"\tid {id_}; {date}\r\n"
     )
     return text.encode("utf-8", "replace")
+
+
+def message_id(id_: str, hostname: str) -> str:
+    """A Message-ID for a message that has none."""
+    return f"<{id_.replace('/', '-')}@{hostname}>"
+
+
+def head_of(arriving: Arriving, origin: Origin, product: str, id_: str, date: str) -> bytes:
+    """All that goes before the content; where that has no headers of its own, with the empty line behind them."""
+    check = arriving.check
+    head = received_header(arriving, origin, product, id_, date)
+    if check.wants_date:
+        head += f"Date: {date}\r\n".encode()
+    if check.wants_message_id:
+        head += f"Message-ID: {message_id(id_, origin.hostname)}\r\n".encode("utf-8", "replace")
+    if head and not (check.has_headers or check.begins_with_empty_line):
+        head += b"\r\n"
+    return head
