@@ -8,7 +8,8 @@ import smtplib
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -151,3 +152,14 @@ class MailNode:
         command = [sys.executable, "-m", "momentum_node", "spool", "list", "--format", "json"]
         done = subprocess.run([*command, "--spool", str(self.spool)], check=True, capture_output=True, text=True)
         return done.stdout
+
+
+@asynccontextmanager
+async def mail_node(folder: Path, gateway: str, more: str = "") -> AsyncIterator[MailNode]:
+    """A running one, stopped whatever happens."""
+    node = MailNode(folder, gateway, more=more)
+    await node.start()
+    try:
+        yield node
+    finally:
+        await node.stop()

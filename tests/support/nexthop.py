@@ -18,6 +18,8 @@ class NextHop:
         self.senders: list[str] = []
         self.peers: list[str] = []
         self.tls: list[bool] = []
+        self.names: list[str] = []
+        self.recipients: list[list[str]] = []
         self.answer = "250 ok"
         self.first_answers: list[str] = []
 
@@ -37,6 +39,8 @@ class NextHop:
         self.senders.append(envelope.mail_from or "")
         self.peers.append(session.peer[0] if session.peer else "")
         self.tls.append(session.ssl is not None)
+        self.names.append(session.host_name or "")
+        self.recipients.append(list(envelope.rcpt_tos))
         return "250 taken"
 
     def subjects(self) -> Counter[str]:
@@ -46,17 +50,19 @@ class NextHop:
 
 @asynccontextmanager
 async def next_hop(
-    address: str = "127.0.0.1", context: ssl.SSLContext | None = None
+    address: str = "127.0.0.1", context: ssl.SSLContext | None = None, protocol: type[SMTP] = SMTP
 ) -> AsyncIterator[tuple[NextHop, str]]:
     """A running one and its `address:port`. With a context it offers STARTTLS."""
     handler = NextHop()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: SMTP(
+        lambda: protocol(
             handler, hostname="hop.test", enable_SMTPUTF8=True, data_size_limit=1 << 28, loop=loop, tls_context=context
         ),
         address,
         0,
     )
-    yield handler, f"{address}:{server.sockets[0].getsockname()[1]}"
-    server.close()
+    try:
+        yield handler, f"{address}:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()

@@ -1,6 +1,7 @@
 """Which next hop is tried next, and what is said when none is left."""
 
 from momentum_node.smtp.hosts import NO_CONNECTION, Hosts
+from momentum_node.smtp.opening import STARTTLS_MISSING
 from momentum_node.smtp.reply import reply
 from momentum_node.smtp.routes import Target
 
@@ -59,3 +60,16 @@ def test_a_host_that_gets_no_tls_gets_it_offered_again_later() -> None:
     assert hosts.is_plain(BEST.address, now=9)
     assert hosts.usable([BEST], now=1) == [BEST]
     assert not hosts.is_plain(BEST.address, now=10)
+
+
+def test_a_host_without_tls_rests_for_those_only_who_need_it() -> None:
+    hosts = Hosts()
+    hosts.failed(BEST.address, STARTTLS_MISSING, rest_s=10, now=0, manner="needs TLS")
+    assert hosts.usable([BEST], now=1) == [BEST]
+    assert hosts.usable([BEST], now=1, manner="needs TLS") == []
+    assert hosts.silence([BEST], now=1, manner="needs TLS").why == STARTTLS_MISSING
+    hosts.failed(BEST.address, REFUSED, rest_s=20, now=1)
+    assert hosts.usable([BEST], now=2, manner="something else") == []
+    assert hosts.silence([BEST], now=2, manner="needs TLS").why == REFUSED
+    hosts.reached(BEST.address, manner="needs TLS")
+    assert hosts.usable([BEST], now=2, manner="needs TLS") == [BEST]

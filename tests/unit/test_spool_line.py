@@ -96,6 +96,13 @@ def test_another_way_uses_up_the_connections_of_the_old_one() -> None:
     assert there.is_used_up(cast("Connection", Used()))
 
 
+def test_a_connection_in_the_clear_carries_nothing_once_tls_is_required() -> None:
+    one = line("TLS = ifavailable")
+    there = Hand(one, one.way)
+    one.refresh(loaded("TLS = required"))
+    assert there.is_used_up(cast("Connection", Used()))
+
+
 def test_lmtp_goes_to_its_own_port() -> None:
     way = line('Delivery_Method = LMTP Gateway = "192.0.2.1"').way
     assert (way.method, way.stops[0].port) == ("LMTP", 2003)

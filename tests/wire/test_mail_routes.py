@@ -9,8 +9,8 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from momentum_node.smtp.resolver import Resolver
-from momentum_node.smtp.routes import DOMAIN_UNKNOWN, NO_HOST, NULL_MX, NoRoute, Target, stops_of
+from momentum_node.smtp.resolver import Patience, Resolver
+from momentum_node.smtp.routes import DOMAIN_UNKNOWN, LOOKUP_FAILED, NO_HOST, NULL_MX, NoRoute, Target, stops_of
 
 ZONE = {
     ("two.test.", "MX"): ["20 b.two.test.", "10 a.two.test."],
@@ -20,7 +20,11 @@ ZONE = {
     ("refuses.test.", "MX"): ["0 ."],
     ("hostless.test.", "TXT"): ['"x"'],
     ("xn--bcher-kva.test.", "A"): ["192.0.2.5"],
+    ("silent.test.", "A"): ["192.0.2.6"],
+    ("both.test.", "A"): ["192.0.2.7"],
+    ("both.test.", "AAAA"): ["2001:db8::7"],
 }
+BROKEN = {("silent.test.", "MX"), ("lost.test.", "MX"), ("lost.test.", "A")}
 
 
 class NameServer(asyncio.DatagramProtocol):
@@ -36,7 +40,9 @@ class NameServer(asyncio.DatagramProtocol):
         name = query.question[0].name.to_text().lower()
         kind = query.question[0].rdtype.name
         answer = dns.message.make_response(query)
-        if (name, kind) in ZONE:
+        if (name, kind) in BROKEN:
+            answer.set_rcode(dns.rcode.SERVFAIL)
+        elif (name, kind) in ZONE:
             answer.answer.append(dns.rrset.from_text(name, 300, "IN", kind, *ZONE[name, kind]))
         elif not any(known == name for known, _ in ZONE):
             answer.set_rcode(dns.rcode.NXDOMAIN)
@@ -92,3 +98,41 @@ async def test_literals_and_gateways_need_no_name_server() -> None:
     assert (gateway.address, gateway.port, gateway.is_given) == ("192.0.2.9", 2525, True)
     (six,) = await by_gateway(resolver, "[2001:db8::1]:26")
     assert (six.address, six.port) == ("2001:db8::1", 26)
+
+
+async def test_mx_records_that_are_not_told_are_done_without_after_a_while(server: tuple[NameServer, Resolver]) -> None:
+    """MX_Failures_Fallback_To_A."""
+    stops, patience = stops_of("silent.test", None, (), 25), Patience(mx_failures=2)
+    found = [await server[1].targets(stops, patience) for _ in range(4)]
+    assert found[:2] == [NoRoute(LOOKUP_FAILED, 1), NoRoute(LOOKUP_FAILED, 1)]
+    assert found[2] == found[3] == [Target("192.0.2.6", 25, "silent.test", 0, "silent.test")]
+
+
+async def test_look_ups_that_fail_are_counted_by_periods(server: tuple[NameServer, Resolver]) -> None:
+    """DNS_Failures_To_Purge counts periods of Retry_Interval: a busy domain does not use them up in a second."""
+    stops = stops_of("lost.test", None, (), 25)
+    assert [await server[1].targets(stops, Patience(period_s=3600)) for _ in range(3)] == [
+        NoRoute(LOOKUP_FAILED, 1)
+    ] * 3
+    assert [await server[1].targets(stops, Patience(period_s=0)) for _ in range(2)] == [
+        NoRoute(LOOKUP_FAILED, 2),
+        NoRoute(LOOKUP_FAILED, 3),
+    ]
+
+
+async def test_ipv6_addresses_are_asked_for_where_they_are_wanted(server: tuple[NameServer, Resolver]) -> None:
+    assert await addresses(server[1], "both.test") == ["192.0.2.7"]
+    server[1].use_ipv6 = True
+    assert await addresses(server[1], "both.test") == ["192.0.2.7", "2001:db8::7"]
+
+
+async def test_several_stops_are_one_list(server: tuple[NameServer, Resolver]) -> None:
+    stops = stops_of("two.test", None, ("192.0.2.99", "__mx__", "smtp://two.test?type=a"), 25)
+    found = await server[1].targets(stops)
+    assert not isinstance(found, NoRoute)
+    assert [(one.address, one.preference) for one in sorted(found, key=lambda one: (one.preference, one.address))] == [
+        ("192.0.2.99", 0),
+        ("192.0.2.1", 1),
+        ("192.0.2.2", 1),
+        ("192.0.2.3", 2),
+    ]

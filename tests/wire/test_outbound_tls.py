@@ -1,9 +1,6 @@
 """STARTTLS of delivery, with servers of others: aiosmtpd and asyncio's own TLS."""
 
-import asyncio
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +10,7 @@ from momentum_node.smtp.opening import STARTTLS_MISSING
 from momentum_node.smtp.terms import Terms
 from tests.support.errand import Errand
 from tests.support.nexthop import next_hop
+from tests.support.scripted import scripted
 from tests.support.tlsfiles import Authority
 
 pytestmark = pytest.mark.timeout(60)
@@ -106,27 +104,6 @@ async def test_protocols_and_ciphers_follow_the_options(authority: Authority) ->
     assert refused.why is not None
     assert "TLS negotiation failed" in refused.why.text
     assert unknown.why is not None
-
-
-@asynccontextmanager
-async def scripted(*answers: bytes) -> AsyncIterator[str]:
-    """A server that greets and has one answer for each line: where it is."""
-    done = asyncio.Event()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 hi\r\n")
-        for answer in answers:
-            await reader.readline()
-            writer.write(answer)
-        await reader.read()
-        writer.close()
-        await writer.wait_closed()
-        done.set()
-
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with listening:
-        yield f"127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-        await done.wait()
 
 
 OFFER = b"250-mx.y.test\r\n250 STARTTLS\r\n"

@@ -3,7 +3,7 @@ ones get no TLS although they offer it. Pure; `now` is the wall clock.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,32 +32,38 @@ class Silence:
 
 
 class Hosts:
-    """By address, whatever the port."""
+    """By address, whatever the port. `manner`: what a queue asks of a connection besides; who asks for less may get
+    what others do not.
+    """
 
     def __init__(self) -> None:
-        self._failed: dict[str, _Failed] = {}
+        self._failed: dict[tuple[str, Hashable], _Failed] = {}
         self._plain: dict[str, float] = {}  # until when
         self._open: defaultdict[str, int] = defaultdict(int)
 
     def tick(self, now: float) -> None:
         """Forget what is long over."""
-        self._failed = {address: one for address, one in self._failed.items() if one.until + FORGET_S > now}
+        self._failed = {key: one for key, one in self._failed.items() if one.until + FORGET_S > now}
         self._plain = {address: until for address, until in self._plain.items() if until > now}
 
     # -- what happened
 
-    def failed(self, address: str, why: Reply, rest_s: float, now: float) -> None:
-        """It took no connection, or did not get as far as EHLO: leave it alone. Failures within one rest are one."""
-        before = self._failed.get(address)
+    def failed(self, address: str, why: Reply, rest_s: float, now: float, manner: Hashable = None) -> None:
+        """It took no connection, or none for letters of this manner: leave it alone. Failures within one rest are one.
+
+        `manner` None: it is the same for everybody.
+        """
+        before = self._failed.get((address, manner))
         if before is not None and before.until > now:
             before.why = why
             return
         count = 1 if before is None else before.count + 1
-        self._failed[address] = _Failed(now + max(rest_s, SHORTEST_REST_S), why, count)
+        self._failed[address, manner] = _Failed(now + max(rest_s, SHORTEST_REST_S), why, count)
 
-    def reached(self, address: str) -> None:
-        """It speaks to us."""
-        self._failed.pop(address, None)
+    def reached(self, address: str, manner: Hashable = None) -> None:
+        """It takes letters of this manner."""
+        self._failed.pop((address, None), None)
+        self._failed.pop((address, manner), None)
 
     def tls_failed(self, address: str, rest_s: float, now: float) -> None:
         """TLS does not come about with it: do without for a while."""
@@ -79,19 +85,20 @@ class Hosts:
         """No TLS with it for now."""
         return self._plain.get(address, 0.0) > now
 
-    def usable(self, targets: Iterable[Target], now: float) -> list[Target]:
+    def usable(self, targets: Iterable[Target], now: float, manner: Hashable = None) -> list[Target]:
         """Those to try, in order: no failure lately, lower preference first, then fewer open connections."""
-        rested = [one for one in targets if not self._rests(one.address, now)]
+        rested = [one for one in targets if all(failed.until <= now for failed in self._known(one.address, manner))]
         return sorted(rested, key=lambda one: (one.preference, self._open.get(one.address, 0)))
 
-    def _rests(self, address: str, now: float) -> bool:
-        failed = self._failed.get(address)
-        return failed is not None and failed.until > now
+    def _known(self, address: str, manner: Hashable) -> Iterator[_Failed]:
+        keys = ((address, None), (address, manner)) if manner is not None else ((address, None),)
+        return (self._failed[key] for key in keys if key in self._failed)
 
-    def silence(self, targets: Sequence[Target], now: float) -> Silence:
+    def silence(self, targets: Sequence[Target], now: float, manner: Hashable = None) -> Silence:
         """What to say of a queue with these hosts, none of which takes a connection."""
-        known = [one for target in targets if (one := self._failed.get(target.address)) is not None]
+        rests = [max(self._known(one.address, manner), key=lambda one: one.until, default=None) for one in targets]
+        known = [one for one in rests if one is not None]
         if not known:
             return Silence(NO_CONNECTION, 0, now)
-        failures = min(one.count for one in known) if len(known) == len(targets) else 0
+        failures = min(one.count for one in known) if len(known) == len(rests) else 0
         return Silence(max(known, key=lambda one: one.until).why, failures, min(one.until for one in known))

@@ -293,7 +293,7 @@ class Delivery:
         if hand is None:  # before `open` returned: cannot be, for EHLO takes a round trip
             return
         hand.line.reached()
-        self._dialer.reached(connection)
+        self._dialer.reached(connection, hand.way)
         self._serve(connection)
 
     def _serve(self, connection: Connection) -> None:
@@ -366,7 +366,7 @@ class Delivery:
             line.idle.remove(connection)
         self._hand_back(hand)
         if not connection.reached_smtp and why is not None and why not in {ADDRESS_LOST, STOPPING}:
-            self._dialer.failed(connection, why)
+            self._dialer.failed(connection, hand.way, why)
         self._pump(line)
 
     def _hand_back(self, hand: Hand) -> None:

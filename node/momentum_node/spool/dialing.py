@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 from momentum_node import clock
 from momentum_node.config.model import Address
 from momentum_node.limits.grants import Grant
 from momentum_node.smtp.hosts import NO_CONNECTION, Hosts, Silence
-from momentum_node.smtp.opening import TLS_FAILED_STATUS
+from momentum_node.smtp.opening import TLS_FAILED_STATUS, TLS_STATUSES
 from momentum_node.smtp.outbound import CONNECT_TIMED_OUT, Connection, Owner
 from momentum_node.smtp.reply import Reply, reply
 from momentum_node.smtp.resolver import Patience, Resolver
@@ -46,21 +47,22 @@ class Dialer:
         """Forget failures that are long over. `now`: wall clock."""
         self._hosts.tick(now)
 
-    def reached(self, connection: Connection) -> None:
+    def reached(self, connection: Connection, way: Way) -> None:
         """It may take letters."""
-        self._hosts.reached(connection.target.address)
+        self._hosts.reached(connection.target.address, way.demands)
 
     def closed(self, connection: Connection) -> None:
         """A connection that `dial` made is gone."""
         self._hosts.closed(connection.target.address)
 
-    def failed(self, connection: Connection, why: Reply) -> None:
+    def failed(self, connection: Connection, way: Way, why: Reply) -> None:
         """It ended before a letter could go out: another host, or the same one in the clear where that is allowed."""
-        options, address, now = connection.options, connection.target.address, clock.wall()
-        if why.enhanced == TLS_FAILED_STATUS and options.tls_wish == "ifavailable" and options.tls_ifavailable_fallback:
-            self._hosts.tls_failed(address, options.host_failure_retry_s, now)
+        demands, address, now = way.demands, connection.target.address, clock.wall()
+        rest_s = connection.options.host_failure_retry_s
+        if why.enhanced == TLS_FAILED_STATUS and demands and demands.tls == "ifavailable" and demands.in_clear:
+            self._hosts.tls_failed(address, rest_s, now)
         else:
-            self._hosts.failed(address, why, options.host_failure_retry_s, now)
+            self._hosts.failed(address, why, rest_s, now, demands if why.enhanced in TLS_STATUSES else None)
 
     async def dial(self, line: Line, way: Way) -> Connection | NoRoute | Silence | None:
         """A connection; or that there is no route; or that no host takes one; or None: no leave to open one.
@@ -75,7 +77,7 @@ class Dialer:
         if isinstance(found, NoRoute):
             return found
         tried = set[str]()
-        while targets := [one for one in self._hosts.usable(found, clock.wall()) if one.address not in tried]:
+        while targets := self._left(found, way, tried):
             grant = await self._leases.connection(line, tuple(dict.fromkeys(target.host for target in targets)))
             if grant is None:
                 return None
@@ -84,7 +86,10 @@ class Dialer:
             made = await self._with_grant(line, way, grant, there)
             if made is not None:
                 return made
-        return self._hosts.silence(found, clock.wall())
+        return self._hosts.silence(found, clock.wall(), way.demands)
+
+    def _left(self, found: list[Target], way: Way, tried: set[str]) -> list[Target]:
+        return [one for one in self._hosts.usable(found, clock.wall(), way.demands) if one.address not in tried]
 
     async def _with_grant(self, line: Line, way: Way, grant: Grant, targets: list[Target]) -> Connection | None:
         """Use a grant for the first of these addresses that takes it."""
@@ -105,17 +110,17 @@ class Dialer:
         return None
 
     async def _prepared(self, line: Line, way: Way, target: Target) -> Connection:
-        options, context = line.options, None
-        wish = options.tls_wish
-        in_clear = options.tls_ifavailable_fallback
-        if wish == "ifavailable" and in_clear and self._hosts.is_plain(target.address, clock.wall()):
-            wish = "no"
-        if wish != "no":
-            context = await asyncio.to_thread(self._contexts.get, options.tls)
-            if context is None and wish == "ifavailable" and in_clear:
-                wish = "no"
-        terms = Terms(self._ehlo_name(line), way.method, wish, in_clear, options.xclient)
-        return Connection(self._owner, target, options, terms, context)
+        terms, context, demands = Terms(self._ehlo_name(line), way.method), None, way.demands
+        if demands is not None:
+            terms = replace(terms, tls=demands.tls, in_clear=demands.in_clear, xclient=demands.xclient)
+            may_do_without = demands.tls == "ifavailable" and demands.in_clear
+            if may_do_without and self._hosts.is_plain(target.address, clock.wall()):
+                terms = replace(terms, tls="no")
+            elif terms.tls != "no":
+                context = await asyncio.to_thread(self._contexts.get, demands.tls_options)
+                if context is None and may_do_without:
+                    terms = replace(terms, tls="no")
+        return Connection(self._owner, target, line.options, terms, context)
 
     def _ehlo_name(self, line: Line) -> str:
         wanted = line.options.ehlo_hostname

@@ -8,7 +8,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from momentum_node.config.model import Address, OutboundOptions
+from momentum_node.config.model import Address, OutboundOptions, TlsOptions, Wish
 from momentum_node.smtp.hosts import NO_CONNECTION, Silence
 from momentum_node.smtp.opening import TLS_STATUSES
 from momentum_node.smtp.outbound import Connection
@@ -22,12 +22,22 @@ from momentum_node.spool.schedule import Key, Queue, connection_goal
 CONNECTS_AT_ONCE = 4  # new connections of one queue in one go
 
 
+class Demands(NamedTuple):
+    """What is asked of a connection; a host may refuse it, and take letters that ask for less."""
+
+    tls: Wish
+    in_clear: bool
+    tls_options: TlsOptions
+    xclient: Wish
+
+
 class Way(NamedTuple):
     """From where to where, and what is spoken there."""
 
     source: Address | None
     stops: tuple[Stop, ...]
     method: Method
+    demands: Demands | None = None  # None: nothing
 
 
 @dataclass(slots=True, eq=False)
@@ -126,4 +136,10 @@ def _way(key: Key, lookup: Lookup, options: OutboundOptions) -> Way:
     source = None if binding is None else binding.address  # None: the kernel chooses
     method = options.delivery_method
     port = options.lmtp_port if method == "LMTP" else options.remote_smtp_port
-    return Way(source, stops_of(key.domain, options.gateway, options.routes, port), method)
+    return Way(source, stops_of(key.domain, options.gateway, options.routes, port), method, _demands(options))
+
+
+def _demands(options: OutboundOptions) -> Demands | None:
+    if options.tls_wish == options.xclient == "no":
+        return None
+    return Demands(options.tls_wish, options.tls_ifavailable_fallback, options.tls, options.xclient)

@@ -1,0 +1,118 @@
+"""Options of delivery, each by what a running node does because of it."""
+
+import asyncio
+import smtplib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from aiosmtpd.lmtp import LMTP
+
+from tests.support.mailnode import MailNode, mail_node
+from tests.support.nexthop import NextHop, next_hop
+
+pytestmark = pytest.mark.timeout(120)
+Start = Callable[[str], Awaitable[MailNode]]
+
+
+@pytest.fixture
+async def hop() -> AsyncIterator[tuple[NextHop, str]]:
+    async with next_hop() as started:
+        yield started
+
+
+@pytest.fixture
+async def start(hop: tuple[NextHop, str], tmp_path: Path) -> AsyncIterator[Start]:
+    """A node with these options; `{hop}` in them is the next hop."""
+    async with AsyncExitStack() as stack:
+        yield lambda more: stack.enter_async_context(mail_node(tmp_path, hop[1], more.replace("{hop}", hop[1])))
+
+
+def closed(address: str) -> str:
+    """Where nobody listens."""
+    with socket.create_server((address, 0)) as free:
+        return f"{address}:{free.getsockname()[1]}"
+
+
+async def test_a_transaction_has_so_many_recipients(start: Start, hop: tuple[NextHop, str]) -> None:
+    node = await start("Max_Recipients_Per_Batch = 2 Max_Outbound_Connections = 1")
+
+    def send() -> None:
+        with smtplib.SMTP("127.0.0.1", node.port, timeout=30) as client:
+            client.sendmail("a@x.test", [f"{name}@y.test" for name in "bcdef"], "Subject: five\r\n\r\nhi\r\n")
+
+    await asyncio.to_thread(send)
+    await node.until(lambda: len(hop[0].recipients) == 3)
+    assert sorted(map(len, hop[0].recipients)) == [1, 2, 2]
+    assert {one for batch in hop[0].recipients for one in batch} == {f"{name}@y.test" for name in "bcdef"}
+
+
+@pytest.mark.parametrize(
+    "option", ["MX_Failures_To_Delay = 2", "MX_Failures_To_Delay = 0 Connect_Timeout_To_Delay = 2"]
+)
+async def test_mail_for_a_domain_that_nobody_reaches_is_delayed(start: Start, option: str) -> None:
+    gateway = closed("127.0.0.2")
+    node = await start(f'Domain y.test {{ Gateway = "{gateway}" Host_Failure_Retry = 1 {option} }}')
+    await node.submit("nobody")
+    await node.until(lambda: '"retries": 1' in node.listed())
+
+
+async def test_a_reload_leads_waiting_mail_to_a_host_that_answers(start: Start, hop: tuple[NextHop, str]) -> None:
+    node = await start(f'Domain y.test {{ Gateway = "{closed("127.0.0.2")}" }}')
+    await node.submit("waits")
+    assert '"retries": 0' in node.listed()
+    node.configure(hop[1])
+    node.core.reload("2")
+    await node.until(lambda: len(hop[0].content) == 1)
+
+
+async def test_routes_are_tried_in_their_order(start: Start, hop: tuple[NextHop, str]) -> None:
+    routes = f'( "smtp://{closed("127.0.0.2")}?pref=10&type=a" "smtp://{{hop}}?pref=20" )'
+    node = await start(f'Domain y.test {{ Gateway = "" Routes = {routes} }}')
+    await node.submit("second choice")
+    await node.until(lambda: len(hop[0].content) == 1)
+
+
+async def test_prohibited_hosts_are_not_connected_to(start: Start, hop: tuple[NextHop, str]) -> None:
+    node = await start('Prohibited_Hosts = ( "127.0.0.0/8" ) Generate_Bounces = false')
+    await node.submit("inside")
+    await node.until(lambda: node.core.report()["failed"] == 1)
+    assert hop[0].content == []
+
+
+async def test_an_mx_record_that_is_ourselves_is_a_loop(start: Start, hop: tuple[NextHop, str]) -> None:
+    node = await start('Domain y.test { Gateway = "" } Generate_Bounces = false')
+
+    def send() -> None:
+        with smtplib.SMTP("127.0.0.1", node.port, timeout=30) as client:
+            client.sendmail("a@x.test", ["b@[127.0.0.1]"], "Subject: loop\r\n\r\nhi\r\n")
+
+    node.configure("", more="Generate_Bounces = false")
+    node.core.reload("2")
+    await asyncio.to_thread(send)
+    await node.until(lambda: node.core.report()["failed"] == 1)
+    assert hop[0].content == []
+
+
+async def test_mail_of_a_queue_that_stands_still_expires(start: Start, hop: tuple[NextHop, str]) -> None:
+    node = await start("Suspend_Delivery = true Message_Expiration = 1 Generate_Bounces = false")
+    await node.submit("too old")
+    await node.until(lambda: node.core.report()["failed"] == 1)
+    assert hop[0].content == []
+
+
+async def test_the_name_that_we_say_may_be_the_senders_domain(start: Start, hop: tuple[NextHop, str]) -> None:
+    node = await start('EHLO_Hostname = "__message__"')
+    await node.submit("named", sender="a@brand.test")
+    await node.until(lambda: hop[0].names == ["brand.test"])
+
+
+async def test_mail_is_delivered_by_lmtp(tmp_path: Path) -> None:
+    async with (
+        next_hop(protocol=LMTP) as (hop, gateway),
+        mail_node(tmp_path, gateway, "Delivery_Method = LMTP") as node,
+    ):
+        await node.submit("by LMTP")
+        await node.until(lambda: len(hop.content) == 1)
