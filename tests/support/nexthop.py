@@ -11,7 +11,10 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
 class NextHop:
-    """`answer` is for every recipient, after `first_answers` are used up; the rest is what arrived."""
+    """`answer` is for every recipient, after `first_answers` are used up; the rest is what arrived.
+
+    No message is taken while `may_end` is clear, and each takes `takes_s`; `in_hand` are being taken now.
+    """
 
     def __init__(self) -> None:
         self.content: list[bytes] = []
@@ -22,6 +25,10 @@ class NextHop:
         self.recipients: list[list[str]] = []
         self.answer = "250 ok"
         self.first_answers: list[str] = []
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+        self.takes_s = 0.0
+        self.in_hand = self.most_in_hand = 0
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name and shape
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -34,6 +41,11 @@ class NextHop:
 
     async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """See aiosmtpd."""
+        self.in_hand += 1
+        self.most_in_hand = max(self.most_in_hand, self.in_hand)
+        await self.may_end.wait()
+        await asyncio.sleep(self.takes_s)
+        self.in_hand -= 1
         assert isinstance(envelope.content, bytes)
         self.content.append(envelope.content)
         self.senders.append(envelope.mail_from or "")

@@ -206,6 +206,21 @@ async def test_a_throttle_that_still_stands_goes_on_counting(mail: Reloading) ->
     await mail.node.until(lambda: len(mail.hop.content) == 4)
 
 
+async def test_connections_above_a_lowered_limit_end_after_the_message_in_hand(mail: Reloading) -> None:
+    limit = 'Domain "y.test" {{ Max_Outbound_Connections = {} }}'
+    await mail.use(more=limit.format(2))
+    mail.hop.may_end.clear()
+    for number in range(8):
+        await mail.node.submit(f"number {number}")
+    await mail.node.until(lambda: mail.hop.in_hand == 2)
+    await mail.use(more=limit.format(1))
+    mail.hop.most_in_hand, mail.hop.takes_s = 0, 0.05
+    mail.hop.may_end.set()
+    await mail.node.until(lambda: len(mail.hop.content) == 8)
+    assert mail.hop.subjects() == {f"number {number}": 1 for number in range(8)}
+    assert mail.hop.most_in_hand == 1
+
+
 # -- bindings
 
 

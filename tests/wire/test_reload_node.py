@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import socket
 import subprocess
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -169,6 +170,15 @@ async def what_only_a_start_reads_is_told_once_and_stays(story: Story) -> None:
     await story.node.until(lambda report: not any("restart" in line for line in report["notices"]))
 
 
+async def a_listener_whose_place_is_taken_opens_when_it_is_free(story: Story) -> None:
+    with socket.create_server(("127.0.0.1", 2527)):
+        await story.use('Listen "*:2525" {} Listen "127.0.0.1:2527" {}')
+        await story.node.until(lambda _report: "a listener cannot be opened; it is tried again" in story.node.log())
+        await story.answers("127.0.0.1", 2525)
+    await story.answers("127.0.0.1", 2527)
+    assert story.node.log().count("a listener cannot be opened") == 1
+
+
 async def duravips_come_and_go(story: Story) -> None:
     await story.use('Listen "127.0.0.1:2526" {}')
     await story.use(f'Listen "127.0.0.1:2526" {{}} Listen "{VIP}:2525" {{ Enable_Duravip = true }}')
@@ -209,7 +219,11 @@ async def nothing_is_lost_and_counters_go_on(story: Story) -> None:
 
 
 def test_sockets_are_opened_closed_and_kept() -> None:
-    told(sockets_are_opened_closed_and_kept, a_wildcard_and_an_address_change_places)
+    told(
+        sockets_are_opened_closed_and_kept,
+        a_wildcard_and_an_address_change_places,
+        a_listener_whose_place_is_taken_opens_when_it_is_free,
+    )
 
 
 def test_a_bad_file_and_what_only_a_start_reads_are_told_once() -> None:
