@@ -1,6 +1,6 @@
 """The election, from the worked examples of the specification (cluster §2.9) and its edges."""
 
-from momentum_node.duravip.election import Candidate, Outcome, elect
+from momentum_node.duravip.election import Candidate, Outcome, Terms, elect
 
 ALL = 0b1111111  # seven addresses
 
@@ -66,6 +66,24 @@ def test_a_merge_is_decided_by_load_among_those_that_had_it() -> None:
     outcome = elect([Candidate(name, 0xFF, anchors=had) for name, had in both.items()])
     assert owners(list(both), outcome) == {"n1": {1, 5}, "n2": {2, 6}, "n3": {3, 7}, "n4": {4, 8}}
     assert outcome.merged == 0xFF
+
+
+def test_an_orphan_goes_where_nobody_of_its_group_is_although_there_is_more_load() -> None:
+    """R9: 1 and 2 are to be apart; n1 has one of them and little else."""
+    candidates = [Candidate("n1", bits(1, 2), anchors=bits(1)), Candidate("n2", ALL, anchors=bits(3, 4, 5))]
+    assert owners(["n1", "n2"], elect(candidates, Terms(apart=(bits(1, 2),)))) == {"n1": {1}, "n2": {2, 3, 4, 5, 6, 7}}
+    assert 2 in owners(["n1", "n2"], elect(candidates))["n1"]
+
+
+def test_of_two_holders_the_one_without_its_group_keeps_it() -> None:
+    """R9, after a merge: both have 2, and n1 has 1 besides."""
+    candidates = [
+        Candidate("n1", bits(1, 2, 3, 4), anchors=bits(1, 2)),
+        Candidate("n2", bits(1, 2, 3, 4), anchors=bits(2, 3, 4)),
+    ]
+    apart = elect(candidates, Terms(apart=(bits(1, 2),)))
+    assert owners(["n1", "n2"], apart) == {"n1": {1}, "n2": {2, 3, 4}}
+    assert owners(["n1", "n2"], elect(candidates)) == {"n1": {1, 2}, "n2": {3, 4}}
 
 
 def test_scarce_addresses_are_dealt_first() -> None:
