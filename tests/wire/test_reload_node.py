@@ -1,6 +1,7 @@
 """A whole node whose file is replaced: what its sockets, its DuraVIPs and its report make of it."""
 
 import asyncio
+import json
 import os
 import re
 import socket
@@ -179,12 +180,26 @@ async def a_listener_whose_place_is_taken_opens_when_it_is_free(story: Story) ->
     assert story.node.log().count("a listener cannot be opened") == 1
 
 
+def _lifetime(address: str) -> int:
+    """How many seconds the kernel would keep the address without a renewal."""
+    listed = subprocess.run(["ip", "-j", "address"], check=True, capture_output=True, text=True)
+    lifetimes: dict[str, int] = {
+        entry["local"]: entry["valid_life_time"] for link in json.loads(listed.stdout) for entry in link["addr_info"]
+    }
+    return lifetimes[address]
+
+
 async def duravips_come_and_go(story: Story) -> None:
     await story.use('Listen "127.0.0.1:2526" {}')
-    await story.use(f'Listen "127.0.0.1:2526" {{}} Listen "{VIP}:2525" {{ Enable_Duravip = true }}')
+    listens = f'Listen "127.0.0.1:2526" {{}} Listen "{VIP}:2525" {{ Enable_Duravip = true }}'
+    await story.use(listens)
     await story.answers(VIP, 2525)  # nobody had to announce anything
     report = await story.node.until(lambda report: [vip["held"] for vip in report["vips"]] == [True])
     assert report["vips"][0]["address"] == VIP
+    await story.use(listens, "cluster { duravip_addr_lifetime = 60 }")
+    async with asyncio.timeout(30):
+        while _lifetime(VIP) <= 2:  # seconds; it was 2 and renewed
+            await asyncio.sleep(0.1)
     await story.use('Listen "*:2525" {}')
     await story.node.until(lambda report: report["vips"] == [])
     await story.answers("127.0.0.1", 2525)
