@@ -26,7 +26,7 @@ from_outside = pytest.mark.needs(Fault.CLIENT_HOST, Fault.ENTER_NODE)
 
 DOUBLE_ANSWER_LIMIT_S = 0.05
 TWO_KERNELS_LIMIT_S = 0.25
-"""Kernels' notices are read by threads of a busy process, so two of them may be that far apart when they were not."""
+"""A monitor dates what it tells when it comes to run: on a busy machine two may be that far apart that were not."""
 SHARED_MACHINE_S = 2.0
 """Three nodes, their control plane and the load share a few processors here: figures are judged by benchmarks/."""
 LOAD_S = 8.0

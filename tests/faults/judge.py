@@ -2,7 +2,7 @@
 
 client     a connection to each polled address every 5 ms: the longest time without an answer, answers of two hosts
 capture    ARP and neighbour advertisements that the client's host hears: two hosts that claim one address
-kernels    `ip monitor` in every node's network: how often an address came to another node, two at once
+kernels    `ip -ts monitor` in every node's network: how often an address came to another node, two at once
 reports    read last: they must agree with the kernels (W6)
 """
 
@@ -24,7 +24,7 @@ from tests.support.labcluster import LabCluster, NotSoError
 DOUBLE_LIMIT_S = 0.05
 """W1, as failover §6 has it."""
 TWO_KERNELS_LIMIT_S = 0.25
-"""Kernels' notices are read by threads of a busy process, so two of them may be that far apart when they were not."""
+"""A monitor dates what it tells when it comes to run: on a busy machine two may be that far apart that were not."""
 HIDDEN_S = 1.0
 PAUSE_LIMIT_S = 0.25
 LOAD_LIMIT = 6.0
