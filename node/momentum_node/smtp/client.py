@@ -24,7 +24,7 @@ from momentum_node.smtp.terms import UNKNOWN, Origin, Terms
 CLOSED_BY_PEER: Final = reply(451, "4.4.2", "[internal] connection closed by remote host")
 NOT_SMTP: Final = reply(451, "4.5.0", "[internal] remote host does not speak SMTP")
 NO_SMTPUTF8: Final = reply(550, "5.6.7", "[internal] remote host does not offer SMTPUTF8")
-NOT_ACCEPTED: Final = reply(451, "4.5.0", "[internal] unexpected reply to DATA")
+UNEXPECTED: Final = reply(451, "4.5.0", "[internal] unexpected reply")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +198,9 @@ class Client:
         if not self._expected or (answer.code == 421 and self.stage is not Stage.QUIT):
             self._end(answer)  # unasked for: only 421 is, but whatever it is, the two sides disagree from here on
             return
+        if 300 <= answer.code < 400 and self.stage is not Stage.DATA:
+            self._end(UNEXPECTED)  # the server waits for something that we did not announce
+            return
         stage, number = self._expected.popleft()
         if stage is Stage.QUIT:
             self._end(None)
@@ -239,7 +242,7 @@ class Client:
             open_ = letter if self._accepted else Letter("", (), b"")
             self._send_content(open_)
         elif stage is Stage.DATA:
-            self._settle(NOT_ACCEPTED if answer.is_positive else answer)
+            self._settle(UNEXPECTED if answer.code < 400 else answer)
         elif stage is Stage.DOT and self._is_lmtp:
             self._results[number] = answer
         elif stage is Stage.DOT:
@@ -259,7 +262,7 @@ class Client:
             self._finish()
 
     def _finish(self, *, is_begun: bool = True) -> None:
-        replies = tuple(NOT_ACCEPTED if one is None else one for one in self._results)
+        replies = tuple(UNEXPECTED if one is None else one for one in self._results)
         if is_begun:
             self._needs_reset = not all(one.is_positive for one in replies)
         self._letter = None

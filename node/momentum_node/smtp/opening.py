@@ -75,9 +75,8 @@ class Opening:
                 return self._told_origin(answer)
 
     def secured(self) -> Step:
-        """The handshake is done: everything begins anew."""
+        """The handshake is done: the server is greeted again, and tells again what it offers."""
         self._is_secured = True
-        self.extensions = {}
         return self._greet()
 
     def tell(self, origin: Origin) -> Step | None:
