@@ -32,6 +32,7 @@ from momentum_node.duravip.vip import Definition, Identity, Policy, definitions,
 from momentum_node.errors import BusError, ConfigurationError, DriverError
 from momentum_node.limits.questions import SOCKET, Questions
 from momentum_node.limits.rules import LimitRules
+from momentum_node.ownership import Ownership
 from momentum_node.plainlisteners import PlainListeners
 from momentum_node.privileges import drop_privileges
 from momentum_node.reload import ReloadNews
@@ -41,6 +42,7 @@ from momentum_node.workers import Workers
 
 BEAT_S = 0.1
 WATCH_S = 1.0
+DRAIN_QUEUE_S = 60.0  # Drain_Queue_Timeout
 HOME_BEFORE_DRAIN_S = 8.0
 
 
@@ -68,7 +70,9 @@ class Core:
         uids = frozenset({os.getuid()})
         self.workers = Workers(self.node_name, myself.node_id, uids | {settings.MAIL_UID}, self._usability_changed)
         self._set_limits()
-        self.questions = Questions(self.workers.desk, self.workers.figures, uids | {settings.SERVICES_UID})
+        self.ownership = Ownership(self.node_name, self.workers.tell_owners)
+        askers = uids | {settings.SERVICES_UID}
+        self.questions = Questions(self.workers.desk, self.workers.figures, askers, self._whereabouts)
         self.recorder = FlightRecorder(own.flight, self.node_name)
         self.driver = Driver(self._bus, self._machine, self._changed, self.recorder.note)
         self.actuator = Actuator(
@@ -120,7 +124,15 @@ class Core:
         await self.drills.close(HOME_BEFORE_DRAIN_S)
         await self.driver.drain()
         await membership
+        await self._let_mail_go()
         await self._close()
+
+    async def _let_mail_go(self) -> None:
+        """The addresses are handed over; their mail follows them, or stays in the spool when that takes too long."""
+        limit = self.generations.running.tree.value("drain_queue_timeout")
+        left = await self.workers.moved_all(float(limit) if isinstance(limit, int) else DRAIN_QUEUE_S)
+        if left:
+            log.logger().warning("mail stays in the spool: its new owner did not take it in time", messages=left)
 
     async def _close(self) -> None:
         tasks = list(self._tasks)
@@ -298,7 +310,12 @@ class Core:
         self._usability_changed()
 
     def _changed(self) -> None:
+        if self.driver.machine is not None or not self._stop.is_set():  # who leaves keeps the last view it had
+            self.ownership.look(self.driver.machine)
         self.board.changed()
+
+    def _whereabouts(self, binding: str) -> str | None:
+        return self.ownership.whereabouts(binding, self.configuration.bindings)
 
 
 def _ports(configuration: NodeConfiguration) -> dict[Address, list[tuple[int, int]]]:

@@ -1,8 +1,9 @@
-"""The worker's end of the link to the core: connect, say hello, hand over frames in order, come back when it breaks."""
+"""The worker's end of a link to the core or the services: connect, say who we are, hand over frames in order, come back
+when it breaks.
+"""
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -17,11 +18,12 @@ OnFrame: TypeAlias = Callable[[wire.Frame, int | None], Awaitable[None]]
 
 
 class CoreLink:
-    """One worker's link. `on_frame` is awaited for one frame before the next; it owns the descriptor."""
+    """One worker's link; `hello` is said first. `on_frame` is awaited for one frame before the next; it owns the
+    descriptor."""
 
-    def __init__(self, path: Path, index: int, on_frame: OnFrame, on_lost: Callable[[], None]) -> None:
+    def __init__(self, path: Path, hello: wire.Frame, on_frame: OnFrame, on_lost: Callable[[], None]) -> None:
         self._path = path
-        self._index = index
+        self._hello = hello
         self._on_frame = on_frame
         self._on_lost = on_lost
         self._sock: socket.socket | None = None
@@ -65,7 +67,7 @@ class CoreLink:
         try:
             sock.setblocking(False)
             sock.connect(str(self._path))
-            wire.send_frame(sock, wire.Hello(self._index, os.getpid()))
+            wire.send_frame(sock, self._hello)
             self._sock = sock
             await self._read(sock)
         finally:

@@ -23,7 +23,7 @@ SILENCE_S: Final = 10.0
 START_S: Final = 60.0  # until its first word: a busy machine takes long to start one, and killing it helps nobody
 RESTART_S: Final = 0.2
 MAX_RESTART_S: Final = 5.0  # of a worker that ends again and again
-STOP_LIMIT_S: Final = 80.0  # the core's hand-over 35 s, sessions 5 s, deliveries in hand 30 s, the last sync
+STOP_LIMIT_S: Final = 140.0  # the core's hand-over 95 s, sessions 5 s, deliveries in hand 30 s, the last sync
 
 
 @dataclass(slots=True, eq=False)

@@ -14,7 +14,7 @@ import time
 from momentum_node import log
 
 ROLES = ("node", "services", "mail")
-STOP_LIMIT_S = 40.0  # the node role drains for at most 30 s
+STOP_LIMIT_S = 100.0  # the node role hands over addresses for 30 s, then their mail for 60 s
 RESTART_S = 0.5
 
 

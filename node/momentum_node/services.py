@@ -1,5 +1,6 @@
 """The services process: what the node tells others over TLS. No capabilities, no addresses, no mail.
 
+    nodeaddr:4802    mutual TLS 1.3          what nodes say to each other (cluster/listener.py)
     nodeaddr:4806    HTTPS with mutual TLS   GET /v1/report?after=REVISION&wait=SECONDS   (long poll, the operator's)
     127.0.0.1:4807   plain HTTP, probes      GET /livez  /readyz  /metrics
 
@@ -18,6 +19,7 @@ from pathlib import Path
 from aiohttp import web
 
 from momentum_node import certificates, log, nodelist, settings
+from momentum_node.cluster.running import cluster_services
 from momentum_node.limits import figures, questions
 from momentum_node.status import interfaces, metrics, reader
 from momentum_node.status.report import Report
@@ -25,6 +27,7 @@ from momentum_node.status.report import Report
 STATUS_PORT = 4806
 PROBE_PORT = 4807
 MAX_WAIT_S = 60.0
+HAND_OVER_S = 95.0  # addresses for 30 s, their mail for 60 s
 
 
 class Latest:
@@ -134,9 +137,22 @@ async def _run(own: settings.Settings) -> None:
             context = certificate.load()
             await stack.enter_async_context(_task(certificates.watch(certificate.refresh)))
             await _serve(stack, [("/v1/report", status.report)], address, context)
+            between = watched(own.tls)
+            await stack.enter_async_context(cluster_services(own, between.load()))
+            await stack.enter_async_context(_task(certificates.watch(between.refresh)))
         else:
-            log.logger().warning("no certificate: the status port stays closed", directory=str(own.tls))
+            why = "no certificate: the ports for status and cluster stay closed, mail does not move between nodes"
+            log.logger().warning(why, directory=str(own.tls))
         await stop.wait()
+        await _until_handed_over(latest)
+
+
+async def _until_handed_over(latest: Latest) -> None:
+    """All containers of a pod get their SIGTERM at once, but mail moves through us until the core has ended."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(HAND_OVER_S):
+            while latest.report is not None:  # noqa: ASYNC110 - once, at the end of the process
+                await asyncio.sleep(0.1)
 
 
 async def _node_list(path: Path) -> nodelist.NodeList:

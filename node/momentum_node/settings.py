@@ -38,6 +38,11 @@ class Settings:
         return self.run / "core.sock"
 
     @property
+    def cluster_socket(self) -> Path:
+        """Where the services process waits for mail workers that move mail."""
+        return self.run / "cluster.sock"
+
+    @property
     def status_socket(self) -> Path:
         """Where the core hands its report to the services process, and to `momentum-node status`."""
         return self.run / "status.sock"

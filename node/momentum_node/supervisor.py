@@ -29,7 +29,9 @@ STALL_S: Final = 1.0
 """Nothing heard from the core for so long: its loop stands still (it says something every 100 ms)."""
 START_S: Final = 30.0
 """How long a new core may take until it says its first word; it holds nothing until then."""
-STOP_S: Final = 30.0
+STOP_S: Final = (
+    95.0  # addresses are handed over for 30 s, then their mail for 60 s; a core that hangs is killed at once
+)
 """How long the core may take to hand its addresses over after SIGTERM (cluster §2.13)."""
 TICK_S: Final = 0.1
 BATCH: Final = 256

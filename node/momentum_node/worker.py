@@ -25,6 +25,7 @@ from momentum_node.core_link import CoreLink
 from momentum_node.errors import ConfigurationError, MomentumError
 from momentum_node.limits.door import Door
 from momentum_node.limits.figures import queue_figures
+from momentum_node.mmove.mover import Mover, Place
 from momentum_node.privileges import drop_capabilities
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.admission import Admission
@@ -36,7 +37,7 @@ from momentum_node.spool.lookup import Lookup
 from momentum_node.spool.message import Message
 from momentum_node.spool.shards import Shards
 
-HAND_OVER_S: Final = 35.0  # the core drains for at most 30 s, then it ends
+HAND_OVER_S: Final = 95.0  # the core hands over addresses for 30 s and waits for their mail for 60 s, then it ends
 SESSION_GRACE_S: Final = 5.0
 DELIVERY_GRACE_S: Final = 30.0
 TICKS_PER_FIGURES: Final = 4
@@ -55,8 +56,11 @@ class Worker:
         self._lookup = lookup
         base = Path(os.environ.get("MOMENTUM_SPOOL") or lookup.node.spool_base)
         self._shards = Shards(base, index, workers)
-        self._link = CoreLink(own.worker_socket, index, self._on_frame, self._core_lost)
-        self._delivery = Delivery(self._shards.stores, Resolver(), self._link.send, own.nodes)
+        self._link = CoreLink(own.worker_socket, wire.Hello(index, os.getpid()), self._on_frame, self._core_lost)
+        stores = self._shards.stores
+        place = Place(own.cluster_socket, index, workers)
+        self._mover = Mover(place, stores, self.bodies, self._queue, self._shards.need)
+        self._delivery = Delivery(stores, Resolver(), self._link.send, self._mover, own.nodes)
         self._servers: dict[tuple[str, int], asyncio.Server] = {}
         self._secured: dict[tuple[str, int], bool] = {}  # whether a server speaks TLS from the first byte
         self._departures: dict[str, asyncio.Task[None]] = {}
@@ -67,6 +71,7 @@ class Worker:
         self._received = 0
         self._is_stopping = False
         self._opened = asyncio.Event()
+        self._name = ""  # of this node in views
         self.store = self._shards.own
         self._door = Door(self._link.send)
         self.admission = Admission(self.product, self._refusal, self._door)
@@ -80,11 +85,13 @@ class Worker:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        self._mover.configure(self._lookup)
         self._delivery.configure(self._lookup, self._hostname)
         link = asyncio.create_task(self._link.run())
         beat, tick, alive = (asyncio.create_task(work) for work in (self._beat(), self._tick(), self._alive()))
         ends = asyncio.create_task(stop.wait())
         self._spawn(self.admission.contexts.watch())
+        self._spawn(self._mover.link.run())
         done, _ = await asyncio.wait({link, beat, tick, alive, ends}, return_when=asyncio.FIRST_COMPLETED)
         failed = next((one for one in done if one is not ends), None)
         await self._stop()
@@ -101,6 +108,7 @@ class Worker:
         self._close_servers()
         for session in list(self.sessions):
             session.end(say.SHUTTING_DOWN)
+        self._mover.close()
         deliveries = asyncio.create_task(self._delivery.close(DELIVERY_GRACE_S))
         await self._until(lambda: not self.sessions, SESSION_GRACE_S)
         for session in list(self.sessions):
@@ -114,10 +122,11 @@ class Worker:
                 wire.Heartbeat(
                     accepting=self._opened.is_set() and not self._is_stopping,
                     sessions=len(self.sessions),
-                    queued=self._delivery.schedule.count(),
+                    queued=self._delivery.schedule.count() + self._mover.moving + self._mover.held,
                     received=self._received,
                     delivered=self._delivery.delivered,
                     failed=self._delivery.failed,
+                    moving=self._mover.moving + self._delivery.is_sorting if self._mover.is_able else 0,
                 )
             )
             await asyncio.sleep(wire.HEARTBEAT_INTERVAL_S)
@@ -132,6 +141,7 @@ class Worker:
                 self._link.send(self._figures(lag_s))
                 lag_s = 0.0
             self._delivery.tick()
+            self._mover.tick()
 
     def _figures(self, loop_lag_s: float) -> wire.Figures:
         queues, active, oldest_s = queue_figures(self._delivery.schedule, clock.wall())
@@ -147,6 +157,9 @@ class Worker:
             quarantined=sum(store.quarantined for store in stores),
             policy_failures=self.assigner.policy_failures,
             signed=self._delivery.signed,
+            moved=self._mover.moved,
+            arrived=self._mover.arrived,
+            held=self._mover.held,
         )
 
     async def _alive(self) -> None:
@@ -175,7 +188,11 @@ class Worker:
         """See `Reception`."""
         self._received += len(messages)
         for message in messages:
-            self._delivery.add(message)
+            self._delivery.add(message, is_new=True)
+
+    def _queue(self, message: Message) -> None:
+        """One that was stored before, or that another node handed over."""
+        self._delivery.add(message)
 
     # -- what the core says
 
@@ -190,24 +207,33 @@ class Worker:
             case wire.Listen():
                 await self._listen(frame, descriptor)
             case wire.Unlisten(address, port):
-                self._unlisten((address, port))
-                if not any(key[0] == address for key in self._servers):
-                    self._departures.pop(address, None)
+                self._unlistened(address, port)
             case wire.AddressGained(address):
                 self._gained(address)
             case wire.AddressLost(address, grace_s):
                 self._lost(address, grace_s)
+            case wire.Owned() | wire.Members():
+                self._heed(frame)
             case wire.Reload():
                 self._reload()
 
     async def _welcomed(self, frame: wire.Welcome) -> None:
         self._reload()  # what we mapped at our start may be of the core before this one
+        self._name = frame.node_name
         if not self._opened.is_set():
             await self._shards.open(frame.node_id, self._delivery.add, self._spawn)
             self._opened.set()
         self._delivery.leases.grants.core_is_back()
         self._door.core_is_back()
         self._delivery.is_open = not self._is_stopping
+
+    def _heed(self, frame: wire.Owned | wire.Members) -> None:
+        """Who owns which address: mail goes with it."""
+        if isinstance(frame, wire.Owned):
+            self._mover.owned(frame)
+        else:
+            self._mover.members(self._name, frame.names)
+            self._delivery.heed_owners()
 
     async def _listen(self, frame: wire.Listen, descriptor: int | None) -> None:
         if descriptor is None:
@@ -244,6 +270,11 @@ class Worker:
         early = self._early.pop(key, None)
         if early is not None:
             early.close()
+
+    def _unlistened(self, address: str, port: int) -> None:
+        self._unlisten((address, port))
+        if not any(key[0] == address for key in self._servers):
+            self._departures.pop(address, None)
 
     def _close_servers(self) -> None:
         for key in [*self._servers, *self._early]:
@@ -323,6 +354,7 @@ class Worker:
         """Run on this generation from now on. Sessions look at it when their client says something."""
         self._use(lookup)
         self.assigner.configure(lookup)
+        self._mover.configure(lookup)
         self._delivery.configure(lookup, self._hostname)
 
     def _use(self, lookup: Lookup) -> None:

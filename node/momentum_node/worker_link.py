@@ -1,8 +1,9 @@
-"""How the core and a mail worker talk: one msgpack array a frame over an AF_UNIX SEQPACKET socket.
+"""How a mail worker talks to the core, and to the services: a msgpack array a frame over an AF_UNIX SEQPACKET socket.
 
-    byte 0 …   msgpack [kind, field, field …]; a `Listen` frame carries one descriptor (SCM_RIGHTS)
+    byte 0 …   msgpack [kind, field, field …]; `Listen`, `Dialled` and `Visit` carry one descriptor (SCM_RIGHTS)
 
 The core listens on `core.sock`; a worker connects, says `Hello`, and is checked by its uid before anything is read.
+The services listen on `cluster.sock` in the same way, and are told `Serves`.
 A frame that is too long, unknown or of another shape ends the connection: both ends are ours, so that is a defect.
 Listening sockets come from the supervisor through the core; all workers share them (a worker's crash loses nothing
 in the backlog).
@@ -40,6 +41,7 @@ class Heartbeat:
     received: int  # messages acknowledged since start
     delivered: int
     failed: int
+    moving: int = 0  # messages that are to be handed to another node, and can be
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,9 @@ class Figures:
     quarantined: int
     policy_failures: int
     signed: int
+    moved: int = 0  # messages handed to other nodes since start
+    arrived: int = 0  # messages that other nodes handed over
+    held: int = 0  # messages that wait because they went from node to node, or because a node may have them
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +214,66 @@ class Reload:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """core → worker: `node` owns these addresses, packed one behind the other. Counts with the next `Members`."""
+
+    node: str
+    ipv4: bytes
+    ipv6: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """core → worker: the names of all nodes of the view; what was `Owned` since the last one is all there is."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Serves:
+    """worker → services, first frame: it has every shard whose number modulo `workers` is `index`."""
+
+    index: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """worker → services: a connection to `node` for messages of a shard, as soon as there are less than `most`.
+
+    Answered by `Dialled` or `NotDialled`. `number` is the worker's, never used twice.
+    """
+
+    number: int
+    node: str
+    shard: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """services → worker: here it is (passed with the frame); the other node has said HELLO_OK."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotDialled:
+    """services → worker: the node cannot be reached, or does not want us."""
+
+    number: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """services → worker: `node` wants to hand over messages of this shard (connection passed with the frame)."""
+
+    node: str
+    shard: int
+
+
 Question: TypeAlias = Ask | Withdraw | Unused | Holds | Knock | Sessions
 Verdict: TypeAlias = Admitted | Refused
 Answer: TypeAlias = Granted | Denied | Recalled | Verdict
@@ -223,6 +288,13 @@ Frame: TypeAlias = (
     | AddressGained
     | AddressLost
     | Reload
+    | Owned
+    | Members
+    | Serves
+    | Dial
+    | Dialled
+    | NotDialled
+    | Visit
     | Question
     | Answer
 )

@@ -25,6 +25,9 @@ from momentum_node.status.report import MailReport
 SILENCE_S = 1.0
 """No word for so long: the worker does not accept. Without any accepting worker the addresses are given up."""
 
+SETTLED_S = 2 * wire.HEARTBEAT_INTERVAL_S
+"""A word so much later than a view was told speaks of that view."""
+
 RELEASE_SLACK_S = 0.5
 """How much longer than the grace we wait for a worker's `Released`: the sockets are shut down after it anyway."""
 
@@ -64,6 +67,7 @@ class Workers:
         self._workers: list[Worker] = []
         self._open: dict[tuple[str, int], OpenSocket] = {}
         self._gained: set[str] = set()
+        self._view: tuple[wire.Owned | wire.Members, ...] = ()
         self._released = asyncio.Event()
         self._listening: socket.socket | None = None
         self._links = 0
@@ -151,12 +155,29 @@ class Workers:
         """A new generation was accepted: read it."""
         self._tell_all(wire.Reload(digest))
 
+    def tell_owners(self, view: tuple[wire.Owned | wire.Members, ...]) -> None:
+        """Who owns which address (`mmove.owners.told`): workers move mail by it."""
+        if view != self._view:
+            self._view = view
+            for frame in view:
+                self._tell_all(frame)
+
     # -- what is known ---------------------------------------------------------------------------
 
     def are_accepting(self) -> bool:
         """Some worker takes mail now."""
         now = monotonic()
         return any(worker.accepts(now) for worker in self._workers)
+
+    async def moved_all(self, limit_s: float) -> int:
+        """Wait until no worker has mail for another node any more; how many messages are left after `limit_s`."""
+        since, deadline = monotonic(), monotonic() + limit_s
+        while monotonic() < deadline:
+            late = [worker for worker in self._workers if worker.heard < since + SETTLED_S]
+            if not late and not any(worker.state.moving for worker in self._workers):
+                break
+            await asyncio.sleep(wire.HEARTBEAT_INTERVAL_S / 2)
+        return sum(worker.state.moving for worker in self._workers)
 
     def figures(self) -> Sums:
         """What changes all the time, summed over the connected workers."""
@@ -232,6 +253,8 @@ class Workers:
 
     def _introduce(self, worker: Worker) -> None:
         self._tell(worker, self._welcome)
+        for frame in self._view:
+            self._tell(worker, frame)
         for address in sorted(self._gained):
             self._tell(worker, wire.AddressGained(address))
         for opened in self._open.values():

@@ -42,6 +42,8 @@ class MailNode:
         more: str = "",
         listener: str = "",
         address: str = "127.0.0.1",
+        name: str = "n1",
+        node_id: int = 1,
     ) -> None:
         self.folder = folder
         self.spool = folder / "spool"
@@ -51,7 +53,8 @@ class MailNode:
         self.local = ip_address(address)
         self.port: int = self._listening.getsockname()[1]
         self._count = workers
-        self.core = Workers("n1", 1, frozenset({os.getuid()}), lambda: None)
+        self.name, self.node_id = name, node_id
+        self.core = self._new_core()
         self.manager: subprocess.Popen[bytes] | None = None
         self.configure(gateway, more=more, listener=listener)
 
@@ -60,6 +63,9 @@ class MailNode:
         """What the processes of the node see."""
         return {
             **os.environ,
+            "EC_NODE_NAME": self.name,
+            "MOMENTUM_NODES": str(self.folder.parent / "nodes.json"),
+            "MOMENTUM_TLS": str(self.folder.parent / "tls"),
             "MOMENTUM_CONFIG": str(self.folder / "ecelerity.conf"),
             "MOMENTUM_RUN": str(self._run),
             "MOMENTUM_SPOOL": str(self.spool),
@@ -88,17 +94,21 @@ class MailNode:
         (self.folder / "new").write_text(text)
         (self.folder / "new").rename(self.folder / "ecelerity.conf")
         with contextlib.suppress(ConfigurationInvalid):  # as the core has it done: a file with an error changes nothing
-            compiling.write(self._settings)
+            compiling.write(self.settings)
         if self.manager is not None:
             self._set_limits()
 
+    def _new_core(self) -> Workers:
+        return Workers(self.name, self.node_id, frozenset({os.getuid()}), lambda: None)
+
     @property
-    def _settings(self) -> settings.Settings:
+    def settings(self) -> settings.Settings:
+        """As its processes read them."""
         return settings.from_environment(self.environment)
 
     def _set_limits(self) -> None:
         """As the core does with each generation that it accepts."""
-        accepted = generation.read(self._settings)
+        accepted = generation.read(self.settings)
         self.core.desk.configure(LimitRules(accepted.tree, accepted.sources.place))
 
     def core_returns(self) -> None:
@@ -114,7 +124,7 @@ class MailNode:
     def core_dies(self) -> None:
         """All its connections end."""
         self.core.close()
-        self.core = Workers("n1", 1, frozenset({os.getuid()}), lambda: None)
+        self.core = self._new_core()
 
     async def stop(self) -> None:
         """As the end of a pod: SIGTERM, and the core ends when it has handed over."""

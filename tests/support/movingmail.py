@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from momentum_node.mmove.giver import Giver
-from momentum_node.mmove.plan import Batch, Owners, Stay, batches, destination
+from momentum_node.mmove.plan import Move, Owners, Stay, destination
 from momentum_node.mmove.receiver import Arrived, Arriving, Close, Event, Piece, Receiver, Released
 from momentum_node.mmove.sender import Sender
 from momentum_node.mmove.taker import Taker
@@ -269,23 +269,32 @@ class World:
         """Offer the first batch that should go, where a session is ready; open one where there is none."""
         spool = node.spool
         assert spool is not None
+        owners = self.owners(node)
         queued = [message for message in node.queue.values() if not spool.is_changing(message.id)]
-        for batch in batches(queued, lambda one: spool.mark(one.id), self.owners(node), self.now):
-            self._offer(node, batch, spool)
+        going = [one for one in queued if isinstance(destination(one, spool.mark(one.id), owners, self.now), Move)]
+        if going:
+            where = destination(going[0], spool.mark(going[0].id), owners, self.now)
+            assert isinstance(where, Move)
+            alike = [
+                one
+                for one in going
+                if one.stored is going[0].stored and destination(one, spool.mark(one.id), owners, self.now) == where
+            ]
+            self._offer(node, where.node, alike, spool)
             return
         for mark in spool.marks():
             target = next((one for one in self.up if mark.owes and one.name == mark.node), None)
             if target is not None:
                 self.connect(node, target)
 
-    def _offer(self, node: Node, batch: Batch, spool: PlainSpool) -> None:
-        (target,) = [one for one in self.nodes if one.name == batch.node]
+    def _offer(self, node: Node, to: str, messages: list[Message], spool: PlainSpool) -> None:
+        (target,) = [one for one in self.nodes if one.name == to]
         self.connect(node, target)
         for wire in self.wires:
             if (wire.source, wire.target) == (node, target) and wire.sender.is_ready:
-                for message in batch.messages:
+                for message in messages:
                     del node.queue[message.id]
-                wire.giver.offer(batch.messages, spool.shard.read(batch.messages[0].stored))
+                wire.giver.offer(messages, spool.shard.read(messages[0].stored))
 
     def cut(self, wire: Wire) -> None:
         """The connection breaks: what is under way is lost. What either side does already goes on."""

@@ -21,7 +21,7 @@ def test_the_longest_queue_comes_first_and_its_oldest_message_counts() -> None:
 
 
 def test_two_workers_add_up_to_metrics() -> None:
-    one = Figures(((10, 2), (70, 1)), (("b", 'x"y', 5, 7.0),), 3, 7.0, 10, 0.5, 0.02, 1, 0, 4)
+    one = Figures(((10, 2), (70, 1)), (("b", 'x"y', 5, 7.0),), 3, 7.0, 10, 0.5, 0.02, 1, 0, 4, 5, 6, 7)
     sums = total([one, one], {"Max_Outbound_Connections": 6})
     text = render(sums)
     for line in (
@@ -30,6 +30,9 @@ def test_two_workers_add_up_to_metrics() -> None:
         'momentum_mail_limit_denials_total{limit="Max_Outbound_Connections"} 6',
         "momentum_spool_commit_seconds_total 1",
         "momentum_mail_loop_lag_seconds 0.02",
+        "momentum_mail_moved_total 10",
+        "momentum_mail_arrived_total 12",
+        "momentum_mail_held_messages 14",
         "momentum_spool_quarantined_pieces 2",
     ):
         assert line in text.splitlines()

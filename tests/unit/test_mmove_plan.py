@@ -4,14 +4,12 @@ import pytest
 
 from momentum_node.mmove.plan import (
     DOUBT_PATIENCE_S,
-    MAX_BATCH_MESSAGES,
     Allowance,
     Move,
     Owners,
     Stay,
     Wait,
     backoff,
-    batches,
     destination,
 )
 from momentum_node.spool.marks import Mark, State, Verdict, handed, judge, longer, offered, raised, released, told
@@ -21,8 +19,8 @@ NOW = 5000.0
 ALL = frozenset({"n1", "n2", "n3"})
 
 
-def message(name: str = "a", binding: str = "moving", stored: Stored | None = None) -> Message:
-    place = stored or Stored(Place(0, 0, 0, 0), None, {name}, 1)
+def message(name: str = "a", binding: str = "moving") -> Message:
+    place = Stored(Place(0, 0, 0, 0), None, {name}, 1)
     return Message(name, Envelope(1.0, "s@a.test", 9), "r@b.test", binding, "b.test", place, 0)
 
 
@@ -62,15 +60,6 @@ def test_a_message_that_goes_round_in_circles_is_held_for_a_minute() -> None:
     assert destination(one, None, owners("n2"), NOW + 6) == Wait(NOW + 66, "it goes from node to node without end")
     assert destination(one, None, owners("n2"), NOW + 66) == Move("n2")
     assert destination(one, None, owners("n1"), NOW + 6) is Stay.HERE
-
-
-def test_messages_that_share_a_body_go_together() -> None:
-    shared = Stored(Place(0, 0, 0, 0), None, set(), 3)
-    queued = [message("a", stored=shared), message("b", stored=shared), message("c"), message("d", "fixed")]
-    found = [[one.id for one in batch.messages] for batch in batches(queued, lambda _: None, owners("n2"), NOW)]
-    assert found == [["a", "b"], ["c"]]
-    many = [message(str(number), stored=shared) for number in range(MAX_BATCH_MESSAGES + 1)]
-    assert [len(batch.messages) for batch in batches(many, lambda _: None, owners("n2"), NOW)] == [100, 1]
 
 
 def test_a_failing_target_is_tried_ever_more_rarely() -> None:

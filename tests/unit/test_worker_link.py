@@ -21,6 +21,12 @@ FRAMES: list[wire.Frame] = [
     wire.AddressGained("2001:db8::1"),
     wire.AddressLost("198.18.0.41", 5.0),
     wire.Reload("abc"),
+    wire.Owned("n2", b"\xc6\x12\0\x29", b""),
+    wire.Serves(1, 4),
+    wire.Dial(3, "n2", 1, 8),
+    wire.Dialled(3),
+    wire.NotDialled(3, "n2 refuses"),
+    wire.Visit("n2", 1),
 ]
 
 

@@ -40,7 +40,9 @@ def total(figures: Iterable[Figures], denials: Mapping[str, int]) -> Sums:
     """The sum over all workers, and what the limits denied."""
     classes: Counter[int] = Counter()
     queues: dict[tuple[str, str], tuple[int, float]] = {}
-    sums: Sums = dict.fromkeys(("active", "commits", "quarantined", "policy_failures", "dkim_signed"), 0)
+    sums: Sums = dict.fromkeys(
+        ("active", "commits", "quarantined", "policy_failures", "dkim_signed", "moved", "arrived", "held"), 0
+    )
     sums.update(commit_seconds=0.0, loop_lag_seconds=0.0, oldest_seconds=0.0, denials=dict(denials))
     for one in figures:
         classes.update(dict(one.by_class))
@@ -53,6 +55,9 @@ def total(figures: Iterable[Figures], denials: Mapping[str, int]) -> Sums:
         sums["quarantined"] += one.quarantined
         sums["policy_failures"] += one.policy_failures
         sums["dkim_signed"] += one.signed
+        sums["moved"] += one.moved
+        sums["arrived"] += one.arrived
+        sums["held"] += one.held
         sums["loop_lag_seconds"] = max(sums["loop_lag_seconds"], one.loop_lag_s)
         sums["oldest_seconds"] = max(sums["oldest_seconds"], one.oldest_s)
     longest = sorted(queues.items(), key=lambda item: (-item[1][0], item[0]))[:TOP_QUEUES]
@@ -81,6 +86,9 @@ def _lines(sums: Sums) -> Iterator[str]:
         ),
         ("momentum_mail_policy_failures_total", "counter", "Calls of the policy that failed.", "policy_failures"),
         ("momentum_mail_dkim_signed_total", "counter", "Messages signed.", "dkim_signed"),
+        ("momentum_mail_moved_total", "counter", "Messages handed to other nodes.", "moved"),
+        ("momentum_mail_arrived_total", "counter", "Messages that other nodes handed over.", "arrived"),
+        ("momentum_mail_held_messages", "gauge", "Messages that neither leave nor are delivered for now.", "held"),
     ):
         yield from _family(name, kind, meaning, [("", sums[key])])
     labelled = [(_labels(binding=row[0], domain=row[1]), row) for row in sums["queues"]]

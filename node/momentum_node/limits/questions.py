@@ -23,10 +23,17 @@ PATIENCE_S: Final = 5.0
 
 
 class Questions:
-    """Answers whoever runs as one of `uids`."""
+    """Answers whoever runs as one of `uids`. `whereabouts`: where else a binding's mail goes, None: nowhere."""
 
-    def __init__(self, desk: Desk, figures: Callable[[], Sums], uids: frozenset[int]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        figures: Callable[[], Sums],
+        uids: frozenset[int],
+        whereabouts: Callable[[str], str | None] = lambda _binding: None,
+    ) -> None:
         self._desk = desk
+        self._whereabouts = whereabouts
         self._figures = figures
         self._uids = uids
         self._server: asyncio.Server | None = None
@@ -62,7 +69,7 @@ class Questions:
             told = self._desk.explain(str(question["binding"]), str(question["domain"]), host and str(host))
         except (ValueError, KeyError, AttributeError):
             return {"error": 'ask {"binding": …, "domain": …}'}
-        return told.plain()
+        return {**told.plain(), "whereabouts": self._whereabouts(str(question["binding"]))}
 
 
 def ask(path: Path, binding: str, domain: str, host: str | None) -> dict[str, Any]:
@@ -91,6 +98,7 @@ def described(told: dict[str, Any]) -> str:
     lines = [
         f"{queue}: {'may open one more connection' if told['may_open'] else 'NO further connection now'}",
         f"because {told['why']}",
+        *([f"but {told['whereabouts']}"] if told.get("whereabouts") else []),
         f"open {told['open']}, waiting {told['waiting']}, active messages {told['active']}, goal {told['goal']}",
         f"  {'LIMIT':<40} {'VALUE':>8} {'COUNT':>6}  COUNTED FOR (set at)",
     ]

@@ -27,7 +27,7 @@ class Giver:
     """One session in which this node hands messages to `node`.
 
     `on_gone`: the other node has them, and that is durable: drop them. `on_back`: they stay in the queue for now.
-    While a message is with a `Giver` nobody else delivers it.
+    While a message is with a `Giver` nobody else delivers it. `on_output`: the disk has spoken, and so has the sender.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Giver:
         now: Callable[[], float],
         on_gone: Callable[[Sequence[Message]], None],
         on_back: Callable[[Sequence[Message], Reply | None], None],
+        on_output: Callable[[], None] = lambda: None,
     ) -> None:
         self._spool = spool
         self._sender = sender
@@ -45,6 +46,7 @@ class Giver:
         self._now = now
         self._on_gone = on_gone
         self._on_back = on_back
+        self._on_output = on_output
         self._letters: dict[Letter, tuple[Sequence[Message], frozenset[str]]] = {}
 
     def offer(self, messages: Sequence[Message], content: bytes) -> None:
@@ -70,6 +72,7 @@ class Giver:
         if is_durable and self._sender.is_ready:
             self._letters[letter] = (messages, fresh)
             self._sender.offer(letter)
+            self._on_output()
         elif is_durable:  # the session ended meanwhile: nothing went out
             self._withdraw(letter, fresh)
             self._on_back(messages, None)
@@ -135,6 +138,7 @@ class Giver:
         self._on_gone(messages)
         if self._sender.is_ready:
             self._sender.release(tuple((mark.id, mark.hop) for mark in marks))
+            self._on_output()
 
     def _withdraw(self, letter: Letter, fresh: frozenset[str]) -> None:
         """Not taken. That says nothing about an older offer whose answer was lost: such a message stays OFFERED."""

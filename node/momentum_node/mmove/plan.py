@@ -1,4 +1,4 @@
-"""Which messages of this node should go to whom now. Pure: a view of who owns which binding in, batches out.
+"""Where a message of this node belongs now. Pure: a view of who owns which binding in, a destination out.
 
 owner of the binding is this node          stays, and is delivered here
 owner is another node                      goes there
@@ -9,7 +9,7 @@ handed over more than five times a minute  waits for a minute
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, TypeAlias
@@ -20,7 +20,6 @@ from momentum_node.spool.message import Message
 DOUBT_PATIENCE_S: Final = 300.0
 """A node that may have taken a message and does not come back: after this a second delivery is the lesser evil."""
 LOOK_AGAIN_S: Final = 5.0
-MAX_BATCH_MESSAGES: Final = 100
 MAX_BACKOFF_S: Final = 60.0
 
 
@@ -72,35 +71,6 @@ def destination(message: Message, mark: Mark | None, owners: Owners, now: float)
     if is_looping(message.trail, now):
         return Wait(now + LOOP_WINDOW_S, "it goes from node to node without end")
     return Move(owner)
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Messages with one body for one node."""
-
-    node: str
-    messages: tuple[Message, ...]
-
-
-def batches(
-    queued: Iterable[Message], mark_of: Callable[[Message], Mark | None], owners: Owners, now: float
-) -> Iterator[Batch]:
-    """All that should move now: neighbours in the queue that share a body go together, in the order of the queue."""
-    together: list[Message] = []
-    target = ""
-    for message in queued:
-        where = destination(message, mark_of(message), owners, now)
-        if not isinstance(where, Move):
-            continue
-        if together and (
-            where.node != target or message.stored is not together[0].stored or len(together) == MAX_BATCH_MESSAGES
-        ):
-            yield Batch(target, tuple(together))
-            together = []
-        target = where.node
-        together.append(message)
-    if together:
-        yield Batch(target, tuple(together))
 
 
 def backoff(failures: int) -> float:

@@ -16,6 +16,7 @@ from momentum_node.smtp.outbound import Connection, SourceMissing
 from momentum_node.smtp.reply import Reply, reply
 from momentum_node.smtp.resolver import Resolver
 from momentum_node.smtp.routes import NoRoute
+from momentum_node.spool.adoption import Adoption, Elsewhere
 from momentum_node.spool.assignment import DEFAULT, Assignment
 from momentum_node.spool.classes import classifier_of
 from momentum_node.spool.dialing import Dialer
@@ -32,8 +33,6 @@ from momentum_node.worker_link import Frame
 
 TICK_S: Final = 0.5
 SOURCE_REST_S: Final = 5.0  # after EADDRNOTAVAIL, before the next look
-ADOPT_STEP_S: Final = 0.005
-ADOPT_MESSAGES: Final = 500  # moved to another binding in one step
 ADDRESS_LOST: Final = reply(451, "4.3.2", "[internal] the source address moved to another node")
 STOPPING: Final = reply(451, "4.3.2", "[internal] this server is shutting down")
 
@@ -46,19 +45,20 @@ class Delivery:
         stores: Mapping[int, Store],
         resolver: Resolver,
         send: Callable[[Frame], None],
+        elsewhere: Elsewhere,
         nodes: Path = Path(),
     ) -> None:
         """`nodes`: the file of the node list."""
         self.schedule = Schedule()
         self.is_open = False  # the core is there and nothing stops us: new connections may be made
-        self._stores = stores
-        self._settling = Settling(stores, self.schedule, self.add)
+        self._elsewhere = elsewhere
+        self._settling = Settling(stores, self.add, self._queue)
+        self._adoption = Adoption(self.schedule, self._existing, elsewhere, self._refresh)
         self._nodes = nodes
         self._letters = Letters(stores)
         self.leases = Leases(send, self._recalled, self._turn)
         self._dialer = Dialer(self, resolver, self.leases)
         self._watching: asyncio.Task[None] | None = None
-        self._adopting: asyncio.Task[None] | None = None
         self._lookup: Lookup | None = None
         self._assignment = Assignment({})
         self._keeps_default = False  # Default_Binding = suspended
@@ -99,57 +99,55 @@ class Delivery:
         self._lookup = lookup
         self._assignment = Assignment(lookup.node.bindings)
         self._keeps_default = lookup.tree.value("default_binding") == "suspended"
-        self._settling.configure(hostname, self._assignment)
+        self._settling.configure(hostname)
         self._letters.configure(lookup)
         self._dialer.configure(lookup, hostname, own_addresses(lookup.node, self._nodes))
         self.schedule.scan_interval_s = lookup.node.delayed_queue_scan_interval_s
         self._settling.classifier = classifier_of(lookup)
         self.leases.configure(LimitRules(lookup.tree, lookup.sources.place))
-        if self._adopting is not None:
-            self._adopting.cancel()
-        self._adopting = self._spawn(self._adopt())
+        self._adoption.begin()
         self._watching = self._watching or self._spawn(self._dialer.watching())
 
-    async def _adopt(self) -> None:
-        """Take all queues over into the new generation, in steps: there may be a hundred thousand of them."""
-        step_ends = clock.monotonic() + ADOPT_STEP_S
-        for queue in list(self.schedule.queues.values()):
-            while True:
-                is_done = self._take_over(queue)
-                if clock.monotonic() > step_ends:
-                    await asyncio.sleep(0)
-                    step_ends = clock.monotonic() + ADOPT_STEP_S
-                if is_done:
-                    break
+    def heed_owners(self) -> None:
+        """Other nodes own other bindings now: their mail goes there, and what is ours stays."""
+        self._adoption.begin()
 
-    def _take_over(self, queue: Queue) -> bool:
-        """New options, or, where its binding is gone, some of its mail to the queue of another; True when done."""
-        if self.schedule.queues.get(queue.key) is not queue:
-            return True
+    @property
+    def is_sorting(self) -> bool:
+        """Not every queue was looked at since the last view or generation."""
+        return self._adoption.is_running
+
+    def _existing(self, binding: str) -> str:
+        return self._assignment.existing(binding)
+
+    def _refresh(self, queue: Queue) -> None:
+        """The terms of a queue, or what waits in it, are others now."""
         if self._lookup is not None and (line := self._lines.get(queue.key)) is not None:
             line.refresh(self._lookup)
-        binding = self._assignment.existing(queue.key.binding)
-        if binding == queue.key.binding:
-            if queue.active:
-                self._pump(self._line(queue))
-            return True
-        self._pump(self._line(self.schedule.rebind(queue, binding, ADOPT_MESSAGES)))
-        return queue.is_empty
+        if queue.active:
+            self._pump(self._line(queue))
 
-    def add(self, message: Message) -> None:
-        """Queue a durable message and see to it at once."""
-        message.binding = self._assignment.existing(message.binding)
-        self._pump(self._line(self.schedule.add(message, clock.wall())))
+    def add(self, message: Message, *, is_new: bool = False) -> None:
+        """Queue a durable message and see to it at once. `is_new`: a client has just brought it."""
+        queue = self._queue(message, is_new=is_new)
+        if queue is not None:
+            self._pump(self._line(queue))
+
+    def _queue(self, message: Message, *, is_new: bool = False) -> Queue | None:
+        """Its queue; None when it goes to another node."""
+        message.binding = self._assignment.existing(message.binding)  # its own may be gone since it was taken
+        if self._elsewhere.keeps(message, is_new=is_new):
+            return None
+        return self.schedule.add(message, clock.wall())
 
     def tick(self) -> None:
         """The maintainer: due messages become active, connections are opened."""
         now = clock.wall()
         self._dialer.tick(now)
         self.leases.stop_asking_for_nothing()
-        is_adopting = self._adopting is not None and not self._adopting.done()
         for queue in self.schedule.wake(now):
             line = self._line(queue)
-            if not is_adopting or line.lookup is self._lookup:
+            if not self._adoption.is_running or line.lookup is self._lookup:
                 self._pump(line)
         for key in [key for key, line in self._lines.items() if not line.queue.connections]:
             if key not in self.schedule.queues:
@@ -196,6 +194,7 @@ class Delivery:
     async def close(self, grace_s: float) -> None:
         """No new message; those in hand have `grace_s`."""
         self.is_open = False
+        self._adoption.stop()
         deadline = clock.monotonic() + grace_s
         for connection, hand in list(self._hands.items()):
             if not hand.messages:
@@ -224,6 +223,8 @@ class Delivery:
             return False
         line.refresh(self._lookup)
         if line.options.suspend_delivery or (self._keeps_default and line.queue.key.binding == DEFAULT):
+            return False
+        if self._elsewhere.is_elsewhere(line.queue.key.binding):  # what is in its queue is on the way there
             return False
         binding: Binding | None = self._lookup.node.bindings.get(line.queue.key.binding)
         if binding is None:  # removed: its mail is on the way to `default`
@@ -373,7 +374,7 @@ class Delivery:
         messages, hand.messages = hand.messages, []
         for message in messages:
             message.binding = self._assignment.existing(message.binding)
-        self.schedule.give_back(messages)
+        self.schedule.give_back([message for message in messages if not self._elsewhere.keeps(message)])
 
     def _spawn(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work)

@@ -182,6 +182,16 @@ class Schedule:
             heapq.heappush(target.delayed, (at, number, message))
         return target
 
+    def withdraw(self, queue: Queue, limit: int) -> Iterator[Message]:
+        """Take at most `limit` messages out for good, one by one: whoever stops asking leaves the rest."""
+        for _ in range(limit):
+            if queue.active:
+                yield queue.active.popleft()
+            elif queue.delayed:
+                yield queue.delayed.pop()[2]  # the last of a heap: what is left is one
+            else:
+                return
+
     def next_due(self) -> float | None:
         """When the first delayed message is due."""
         return min((queue.delayed[0][0] for queue in self.queues.values() if queue.delayed), default=None)

@@ -14,11 +14,10 @@ from momentum_node.config.model import OutboundOptions
 from momentum_node.errors import SpoolError
 from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.trace import date_text
-from momentum_node.spool.assignment import Assignment
 from momentum_node.spool.bounce import Failure, build, headers_of
 from momentum_node.spool.classification import Classifier
 from momentum_node.spool.message import Envelope, Message, Outcome, Recipient, Result, Stored, Transaction
-from momentum_node.spool.schedule import GiveUp, Retry, Schedule, after_failure
+from momentum_node.spool.schedule import GiveUp, Retry, after_failure
 from momentum_node.spool.store import Store
 
 MAX_RETURNED_BYTES: Final = 131_072  # larger messages come back as their headers only
@@ -27,28 +26,24 @@ SPOOL_REST_S: Final = 60.0
 
 
 class Settling:
-    """`requeue` takes messages that are to be delivered: bounces."""
+    """`deliver` takes new messages (bounces), `requeue` those that are to be tried again later."""
 
     def __init__(
-        self,
-        stores: Mapping[int, Store],
-        schedule: Schedule,
-        requeue: Callable[[Message], None],
+        self, stores: Mapping[int, Store], deliver: Callable[[Message], None], requeue: Callable[[Message], object]
     ) -> None:
         self.delivered = 0
         self.failed = 0
         self.classifier = Classifier()
         self.by_class: Counter[int] = Counter()  # refusals, final or not
         self._stores = stores
-        self._schedule = schedule
         self._hostname = ""
-        self._assignment = Assignment({})
+        self._deliver = deliver
         self._requeue = requeue
         self._bounces: set[asyncio.Task[None]] = set()
 
-    def configure(self, hostname: str, assignment: Assignment) -> None:
-        """Use these from now on."""
-        self._hostname, self._assignment = hostname, assignment
+    def configure(self, hostname: str) -> None:
+        """Bounces come from this host from now on."""
+        self._hostname = hostname
 
     def settle(self, message: Message, answer: Reply, options: OutboundOptions, remote: str | None) -> None:
         """Act on the last word about a message. `remote`: the host that said it; None: we did."""
@@ -75,9 +70,8 @@ class Settling:
 
     def _retry(self, message: Message, verdict: Retry) -> None:
         message.retries, message.next_attempt = verdict.retries, verdict.at
-        message.binding = self._assignment.existing(message.binding)  # its own may be gone since it was taken
         self._stores[message.home].record(message, Outcome(message.id, Result.RETRY, verdict.retries, verdict.at))
-        self._schedule.add(message, clock.wall())
+        self._requeue(message)
 
     def _fail(self, message: Message, why: Reply, options: OutboundOptions, remote: str | None) -> None:
         self.failed += 1
@@ -111,7 +105,7 @@ class Settling:
                 return
             store.release(message)
             (one,) = transaction.recipients
-            self._requeue(
+            self._deliver(
                 Message(one.id, transaction.envelope, one.address, one.binding, one.domain, stored, store.index)
             )
 

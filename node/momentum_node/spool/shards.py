@@ -44,6 +44,13 @@ class Shards:
         await self._open(self.own)
         spawn(self._look_for_more())
 
+    def need(self, shard: int) -> None:
+        """Open one that is ours by its number, and make it when there is none: what moves keeps the number of its
+        shard. Nothing happens before our own is open."""
+        is_ours = shard % self._workers == self._index
+        if is_ours and shard not in self._met and self._index in self.stores:
+            self._spawn(self._open(self._make(shard)))
+
     def all(self) -> Iterator[Store]:
         """Every one that is open, and our own also when it is not yet."""
         yield self.own

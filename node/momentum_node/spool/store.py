@@ -223,6 +223,10 @@ class Store:
             return Mark(id_, created, State.HELD, 0)
         return known
 
+    def remembered(self, id_: str) -> Mark | None:
+        """As `mark`, but None for a message that never moved."""
+        return self._shard.marks.get(id_)
+
     def is_changing(self, id_: str) -> bool:
         """Something of it is being written: what `mark` says may be over in a moment."""
         return id_ in self._changing

@@ -1,0 +1,1 @@
+"""The cluster listener: what nodes say to each other directly, over mutual TLS, in the process that holds the key."""
