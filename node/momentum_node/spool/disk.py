@@ -155,14 +155,20 @@ class RealLock:
 
 
 class RealDisk:
-    """The file system. `mode` is that of new files (`Spool_Mode`)."""
+    """The file system. `mode` is that of new files (`Spool_Mode`); `owner`, whose they are (uid, gid): root may say."""
 
-    def __init__(self, mode: int = 0o640) -> None:
+    def __init__(self, mode: int = 0o640, owner: tuple[int, int] | None = None) -> None:
         self._mode = mode
+        self._owner = owner
 
     def create(self, path: str) -> RealFile:
         """See `Disk`."""
-        return RealFile(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self._mode))
+        return RealFile(self._own(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self._mode)))
+
+    def _own(self, descriptor: int) -> int:
+        if self._owner is not None:
+            os.fchown(descriptor, *self._owner)
+        return descriptor
 
     def open(self, path: str) -> RealFile:
         """See `Disk`."""
@@ -182,6 +188,8 @@ class RealDisk:
             return
         self.make_directory(str(folder.parent))
         folder.mkdir(mode=0o2770, exist_ok=True)
+        if self._owner is not None:
+            os.chown(folder, *self._owner)
         self.sync_directory(str(folder.parent))
 
     def sync_directory(self, path: str) -> None:
@@ -202,7 +210,7 @@ class RealDisk:
 
     def lock(self, path: str) -> RealLock:
         """See `Disk`."""
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, self._mode)
+        descriptor = self._own(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, self._mode))
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -56,6 +56,10 @@ RECORD_HEADER_BYTES: Final = _RECORD_START.size + _RECORD_REST.size
 _PADDING: Final = tuple(b"\0" * size for size in range(ALIGNMENT))
 
 
+class NewerFormat(SpoolError):
+    """Written by a version of this program that came after this one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """What a segment says of itself."""
@@ -104,7 +108,7 @@ def decode_header(data: bytes) -> Header:
         if mark != _FILE_MARK or crc != zlib.crc32(raw[12:]):
             continue
         if version not in READABLE_FORMATS:
-            raise SpoolError(f"segment format {version} is newer than this version can read")
+            raise NewerFormat(f"segment format {version} is newer than this version can read")
         return Header(number, salt, previous, version)
     raise SpoolError("no valid segment header")
 

@@ -174,6 +174,10 @@ class Shard:
         """A file for a large body; it is synced by the `write` that names it."""
         return self._disk.create(f"{self._folder}/{BODIES}/{name}")
 
+    def open_body(self, name: str) -> File:
+        """The file of a large body, for reading. Raises `OSError`."""
+        return self._disk.open(f"{self._folder}/{BODIES}/{name}")
+
     def drop_body(self, name: str) -> None:
         """Remove the file of a transaction that did not come about."""
         self._disk.unlink(f"{self._folder}/{BODIES}/{name}")
@@ -183,11 +187,20 @@ class Shard:
         content = self._read_inline(stored)
         if stored.body_file is None:
             return content
-        file = self._disk.open(f"{self._folder}/{BODIES}/{stored.body_file}")
+        file = self.open_body(stored.body_file)
         try:
             return content + file.read(file.size(), 0)
         finally:
             file.close()
+
+    def transaction(self, stored: Stored) -> Transaction:
+        """As it was written, of the messages that wait. Raises `OSError`, `SpoolError`."""
+        payload = self._read_at(stored.place, stored.place.payload_at)
+        read = decode_transaction(payload)
+        recipients = tuple(one for one in read.recipients if one.id in stored.waiting)
+        content = payload[read.content_at :]
+        head, body = content[: read.head_size], content[read.head_size :]
+        return Transaction(read.envelope, recipients, head, (body,) if body else (), read.body_file)
 
     def _read_inline(self, stored: Stored) -> bytes:
         place = stored.place
@@ -367,18 +380,13 @@ class Shard:
         return moved
 
     def _move(self, entry: Stored) -> Place:
-        payload = self._read_at(entry.place, entry.place.payload_at)
-        read = decode_transaction(payload)
-        recipients = tuple(one for one in read.recipients if one.id in entry.waiting)
-        content = payload[read.content_at :]
-        transaction = Transaction(read.envelope, recipients, content[: read.head_size], (), read.body_file)
-        again = [*encode_transaction(transaction), content[read.head_size :]]
+        transaction = self.transaction(entry)
+        again = encode_transaction(transaction)
         place = self._log.put(TRANSACTION, again, content_at=len(again[0]) + len(again[1]))
-        tries = [self._tries[one.id] for one in recipients if one.id in self._tries]
-        if tries:
+        if tries := [self._tries[one.id] for one in transaction.recipients if one.id in self._tries]:
             self._log.put(OUTCOMES, [encode_outcomes(tries)])
         # Not before the transaction: a mark in an older segment would be read when its message is handed out already.
-        self._move_marks([mark for one in recipients if (mark := self.marks.get(one.id)) is not None])
+        self._move_marks([mark for one in transaction.recipients if (mark := self.marks.get(one.id))])
         return place
 
     def _move_marks(self, marks: list[Mark]) -> None:
