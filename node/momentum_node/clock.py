@@ -18,6 +18,7 @@ def wall() -> float:
     return time.time()
 
 
-def timestamp() -> str:
-    """Now as RFC 3339 with milliseconds, UTC."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def timestamp(at: float | None = None) -> str:
+    """A moment of `wall`, else now, as RFC 3339 with milliseconds, UTC."""
+    moment = datetime.now(UTC) if at is None else datetime.fromtimestamp(at, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

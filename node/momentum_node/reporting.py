@@ -1,11 +1,15 @@
 """Builds the node's report from what the core knows, and remembers since when each address has its owner."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from momentum_node import __version__
-from momentum_node.clock import timestamp
+from momentum_node.clock import timestamp, wall
+from momentum_node.config.model import Address
 from momentum_node.duravip.plumbing import State
+from momentum_node.duravip.stability import Stability
 from momentum_node.duravip.vip import Placement
 from momentum_node.status.report import (
     BusReport,
@@ -38,11 +42,14 @@ class Reporting:
     def __init__(self, core: "Core") -> None:
         self._core = core
         self._since: dict[str, Since] = {}
+        self._stability = Stability(wall())
 
     def build(self, revision: int) -> Report:
         """The whole report, as of now."""
         core = self._core
         machine = core.driver.machine
+        if machine is not None:
+            self._stability.look(machine.basis()[0], wall())
         have, of, is_quorate = machine.quorum() if machine else (0, len(core.listed.ids), False)
         return Report(
             revision=revision,
@@ -55,7 +62,7 @@ class Reporting:
                 MemberReport(name=name, nodeId=node_id, mature=mature, draining=draining)
                 for name, node_id, mature, draining in (machine.members() if machine else ())
             ],
-            vips=[self._vip(placement) for placement in (machine.placements() if machine else ())],
+            vips=self._vips(machine.placements() if machine else ()),
             configuration=self._configuration(),
             interfaces=[],  # read by the services process, when somebody asks
             mail=core.workers.report(),
@@ -100,18 +107,25 @@ class Reporting:
             key=watch.key,
         )
 
-    def _vip(self, placement: Placement) -> VipReport:
+    def _vips(self, placements: Iterable[Placement]) -> list[VipReport]:
+        problems = self._core.actuator.problems()
+        return [self._vip(placement, problems) for placement in placements]
+
+    def _vip(self, placement: Placement, problems: Mapping[Address, str]) -> VipReport:
         text = str(placement.address)
         since = self._since.get(text)
         if since is None or since.owner != placement.owner:
             since = self._since[text] = Since(placement.owner, timestamp())
+        clocks = self._stability.of(placement.address)
         return VipReport(
             address=text,
             owner=placement.owner,
             reason=placement.reason,
             since=since.when,
             held=self._core.actuator.state(placement.address) in ON_NIC,
-            problem=self._core.actuator.problems().get(placement.address),
+            problem=problems.get(placement.address),
+            viewStableSince=_moment(clocks.view),
+            configurationStableSince=_moment(clocks.configuration),
         )
 
     def _configuration(self) -> ConfigurationReport:
@@ -119,3 +133,9 @@ class Reporting:
         return ConfigurationReport(
             digest=generations.seen_revision, running=generations.running_revision, errors=list(generations.errors)
         )
+
+
+@lru_cache(maxsize=256)
+def _moment(at: float) -> str:
+    """Thousands of addresses share a few moments."""
+    return timestamp(at)

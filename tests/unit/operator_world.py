@@ -94,6 +94,8 @@ def report(
                 "since": "2030-01-01T00:00:05.000Z",
                 "held": address in mine,
                 "problem": None,
+                "viewStableSince": "2030-01-01T00:00:05.000Z",
+                "configurationStableSince": "2030-01-01T00:00:05.000Z",
             }
             for address, owner in vips.items()
         ],

@@ -99,6 +99,25 @@ def test_a_state_that_answers_no_view_completes_no_gather() -> None:
     assert one.state == "RUN"
 
 
+def test_a_view_is_announced_again_without_a_gather_and_changes_no_table() -> None:
+    made = cluster(2)
+    before, one = made.owners("n1"), the(made, "n2")
+    said = []
+    one.on_announce_view(made.now)
+    for data in sent(one.effects()):
+        said.append(message(data).message)
+        for name in ("n1", "n2"):
+            the(made, name).on_message(made.nodes["n2"].local, data, made.now)
+    (state,) = said
+    assert isinstance(state, State)
+    assert not state.gather
+    assert (the(made, "n1").state, made.owners("n1"), made.owners("n2")) == ("RUN", before, before)
+    assert machine().effects() == []
+    alone_before_a_view = machine()
+    alone_before_a_view.on_announce_view(0.0)
+    assert alone_before_a_view.effects() == []
+
+
 def test_nothing_is_plumbed_until_the_last_answer_came_back() -> None:
     """S3: an older answer completed the gather; the newer one is still on its way and does not know what comes now."""
     made = cluster(2)

@@ -93,6 +93,14 @@ class DuraVip(GroupMember):
         self._moves.ask(Move(vip, short_name(node or "")))
         self._settle(now)
 
+    def on_announce_view(self, now: float) -> None:
+        """An administrator wants this member to say anew what it is (`duravip announce view`, cluster §2.13)."""
+        if self._gather is None and self._table is not None and self._over is None:
+            if self._own.catalogue.digest not in self._table.catalogues:
+                self._outbox.send(Defs(self._own.catalogue))
+            self._outbox.send(self._state(now, gather=False))
+        self._settle(now)
+
     def on_timer(self, now: float) -> None:
         """The time `next_timer` named has come. Harmless at any other time."""
         self._settle(now)

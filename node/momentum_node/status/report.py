@@ -24,6 +24,8 @@ class VipReport(TypedDict):
     since: str  # when this node saw the owner change
     held: bool  # on a NIC of this node now
     problem: str | None  # why it is not served although it should be (in use on the wire, no topology …)
+    viewStableSince: str  # when this node saw the set of its candidates change
+    configurationStableSince: str  # … and a candidate's definition of it
 
 
 class ConfigurationReport(TypedDict):
