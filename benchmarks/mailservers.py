@@ -18,6 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.support.postfix import furnished  # noqa: E402 - the tree must be found first
+
 SERVER_CORE, CLIENT_CORE = 0, 1
 MESSAGE_BYTES = 2048
 _SLOW_SYNC = r"""
@@ -28,54 +32,16 @@ static void wait(void) { struct timespec t = {0, DELAY * 1000000L}; nanosleep(&t
 int fsync(int fd) { int (*real)(int) = dlsym(RTLD_NEXT, "fsync"); wait(); return real(fd); }
 int fdatasync(int fd) { int (*real)(int) = dlsym(RTLD_NEXT, "fdatasync"); wait(); return real(fd); }
 """
-_MAIN_CF = """
-compatibility_level = 3.6
-queue_directory = {folder}/queue
-data_directory = {folder}/data
-command_directory = /usr/sbin
-daemon_directory = /usr/lib/postfix/sbin
-meta_directory = {meta}
-maillog_file = {folder}/maillog
-maillog_file_prefixes = {folder}
+_POSTFIX = """
 import_environment = MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ LD_PRELOAD
 export_environment = TZ MAIL_CONFIG LD_PRELOAD
-mynetworks = 127.0.0.0/8
-mydestination =
-myhostname = postfix.test
-relayhost = {relayhost}
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-alias_maps =
-alias_database =
-local_recipient_maps =
 smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
 default_process_limit = 200
-smtpd_recipient_restrictions = permit_mynetworks, reject
-smtpd_relay_restrictions = permit_mynetworks, reject
 default_destination_concurrency_limit = 32
 initial_destination_concurrency = 20
-{more}
 """
-_MASTER_CF = """
-127.0.0.1:{port} inet n - n - 200 smtpd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
-smtp unix - - n - - smtp
-relay unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
-"""
+_HOLD = "smtpd_data_restrictions = check_client_access static:HOLD"
 
 
 class Cgroup:
@@ -153,26 +119,10 @@ def workspace() -> Iterator[Path]:
 @contextmanager
 def postfix(folder: Path, port: int, delay_ms: int, sink: int | None) -> Iterator[Cgroup]:
     """Postfix: with a sink it relays, else everything goes to the hold queue."""
-    config = folder / "postfix"
-    for name in ("queue", "data"):
-        (folder / name).mkdir()
-    shutil.chown(folder / "data", "postfix")
-    config.mkdir()
-    more = "" if sink else "smtpd_data_restrictions = check_client_access static:HOLD"
-    relay = f"[127.0.0.1]:{sink}" if sink else ""
-    meta = "/etc/postfix" if Path("/etc/postfix/postfix-files").exists() else "/usr/share/postfix"
-    (config / "main.cf").write_text(_MAIN_CF.format(folder=folder, relayhost=relay, more=more, meta=meta))
-    (config / "master.cf").write_text(_MASTER_CF.format(port=port))
     group = Cgroup("bench-postfix")
     environment = {**os.environ, **slow_sync(folder, delay_ms)}
-    (folder / "queue" / "pid").mkdir()
-    for name in ("incoming", "active", "deferred", "hold", "bounce", "defer", "corrupt", "flush", "trace", "saved"):
-        (folder / "queue" / name).mkdir(mode=0o700)
-        shutil.chown(folder / "queue" / name, "postfix")
-    for name in ("private", "public"):
-        (folder / "queue" / name).mkdir(mode=0o710 if name == "public" else 0o700)
-        shutil.chown(folder / "queue" / name, "postfix", "postdrop" if name == "public" else None)
-    command = ["/usr/lib/postfix/sbin/master", "-c", str(config), "-d"]
+    relay, more = (f"[127.0.0.1]:{sink}", _POSTFIX) if sink else ("", _POSTFIX + _HOLD)
+    command = furnished(folder, port, relay, more)
     master = subprocess.Popen(command, env=environment, preexec_fn=group.enter)  # noqa: PLW1509 - one thread
     try:
         await_port(port)
@@ -238,6 +188,5 @@ async def _serve(folder: Path, port: int, gateway: int, workers: int, is_suspend
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     at, listen, relay_to, number, suspended = sys.argv[1:]
     asyncio.run(_serve(Path(at), int(listen), int(relay_to), int(number), suspended == "1"))

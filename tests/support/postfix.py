@@ -28,7 +28,7 @@ maillog_file_prefixes = {folder}
 mynetworks = 127.0.0.0/8 192.0.2.0/24
 mydestination =
 myhostname = postfix.test
-relayhost = [127.0.0.1]:{sink}
+relayhost = {relayhost}
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 alias_maps =
@@ -40,13 +40,15 @@ smtpd_tls_received_header = yes
 {more}
 """
 _MASTER_CF = """
-127.0.0.1:{port} inet n - n - 20 smtpd
+127.0.0.1:{port} inet n - n - - smtpd
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
 proxymap unix - - n - - proxymap
 tlsmgr unix - - n 1000? 1 tlsmgr
 smtp unix - - n - - smtp
@@ -66,8 +68,7 @@ async def postfix(sink: int, more: str) -> AsyncIterator[str]:
     folder.chmod(0o755)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
-    _furnish(folder, port, sink, more)
-    master = subprocess.Popen([MASTER, "-c", folder / "config", "-d"])
+    master = subprocess.Popen(furnished(folder, port, f"[127.0.0.1]:{sink}", more))
     try:
         await _answers(port)
         yield f"127.0.0.1:{port}"
@@ -77,13 +78,14 @@ async def postfix(sink: int, more: str) -> AsyncIterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _furnish(folder: Path, port: int, sink: int, more: str) -> None:
+def furnished(folder: Path, port: int, relayhost: str, more: str) -> list[str]:
+    """The command that starts one which has everything in `folder`; `more`: lines of main.cf. Needs root."""
     meta = "/etc/postfix" if Path("/etc/postfix/postfix-files").exists() else "/usr/share/postfix"
     config, queue = folder / "config", folder / "queue"
     for path in (config, queue, queue / "pid", folder / "data"):
         path.mkdir()
     shutil.chown(folder / "data", "postfix")
-    (config / "main.cf").write_text(_MAIN_CF.format(folder=folder, sink=sink, more=more, meta=meta))
+    (config / "main.cf").write_text(_MAIN_CF.format(folder=folder, relayhost=relayhost, more=more, meta=meta))
     (config / "master.cf").write_text(_MASTER_CF.format(port=port))
     for name in ("incoming", "active", "deferred", "hold", "bounce", "defer", "corrupt", "flush", "trace", "saved"):
         (queue / name).mkdir(mode=0o700)
@@ -92,6 +94,7 @@ def _furnish(folder: Path, port: int, sink: int, more: str) -> None:
         (queue / name).mkdir()
         (queue / name).chmod(mode)
         shutil.chown(queue / name, "postfix", group)
+    return [str(MASTER), "-c", str(config), "-d"]
 
 
 async def _answers(port: int) -> None:
