@@ -26,6 +26,17 @@ Cluster {{ {cluster} Topology "198.18.0.0/24" {{ CidrMask = "32" Interface = "lo
 """
 
 
+def certify(folder: Path, cluster: str, authority: certificates.Pair | None = None) -> certificates.Pair:
+    """Put a node's certificate, its key and the authority's certificate there; returns the authority."""
+    now = dt.datetime.now(dt.UTC)
+    signer = authority or certificates.make_authority(cluster, now)
+    pair = certificates.make_certificate(signer, cluster, "node", now)
+    folder.mkdir(exist_ok=True)
+    for name, content in (("ca.crt", signer.certificate), ("tls.crt", pair.certificate), ("tls.key", pair.key)):
+        (folder / name).write_bytes(content)
+    return signer
+
+
 class Nodes:
     """Made by `moving_nodes`. Only the owner has the address in its view of itself; all know who that is."""
 
@@ -47,7 +58,7 @@ class Nodes:
         ]
         listed = [{"name": node.name, "id": node.node_id, "address": self.address(node)} for node in self.nodes]
         (folder / "nodes.json").write_text(json.dumps({"cluster": "moves", "nodes": listed, "arbiter": None}))
-        self._certify(folder / "tls")
+        certify(folder / "tls", "moves")
         self._services: dict[MailNode, contextlib.AsyncExitStack] = {}
         self.up: set[str] = set()
         self.owner: MailNode | None = None
@@ -56,15 +67,6 @@ class Nodes:
     def address(node: MailNode) -> str:
         """Where its cluster listener is."""
         return f"127.0.78.{node.node_id}"
-
-    @staticmethod
-    def _certify(folder: Path) -> None:
-        now = dt.datetime.now(dt.UTC)
-        authority = certificates.make_authority("moves", now)
-        pair = certificates.make_certificate(authority, "moves", "node", now)
-        folder.mkdir()
-        for name, content in (("ca.crt", authority.certificate), ("tls.crt", pair.certificate), ("tls.key", pair.key)):
-            (folder / name).write_bytes(content)
 
     async def start(self, node: MailNode) -> None:
         """Mail and services of one node; it is in the view from now on."""
