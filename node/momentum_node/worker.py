@@ -160,6 +160,7 @@ class Worker:
             moved=self._mover.moved,
             arrived=self._mover.arrived,
             held=self._mover.held,
+            secured=tuple(self._delivery.secured.items()),
         )
 
     async def _alive(self) -> None:

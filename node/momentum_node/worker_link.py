@@ -61,6 +61,7 @@ class Figures:
     moved: int = 0  # messages handed to other nodes since start
     arrived: int = 0  # messages that other nodes handed over
     held: int = 0  # messages that wait because they went from node to node, or because a node may have them
+    secured: tuple[tuple[str, int], ...] = ()  # outbound connections by TLS version, "none" or "failed"
 
 
 @dataclass(frozen=True, slots=True)

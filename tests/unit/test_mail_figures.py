@@ -21,13 +21,16 @@ def test_the_longest_queue_comes_first_and_its_oldest_message_counts() -> None:
 
 
 def test_two_workers_add_up_to_metrics() -> None:
-    one = Figures(((10, 2), (70, 1)), (("b", 'x"y', 5, 7.0),), 3, 7.0, 10, 0.5, 0.02, 1, 0, 4, 5, 6, 7)
+    one = Figures(
+        ((10, 2), (70, 1)), (("b", 'x"y', 5, 7.0),), 3, 7.0, 10, 0.5, 0.02, 1, 0, 4, 5, 6, 7, (("TLSv1.3", 3),)
+    )
     sums = total([one, one], {"Max_Outbound_Connections": 6})
     text = render(sums)
     for line in (
         'momentum_mail_queue_messages{binding="b",domain="x\\"y"} 10',
         'momentum_mail_refusals_total{class="Invalid Recipient"} 4',
         'momentum_mail_limit_denials_total{limit="Max_Outbound_Connections"} 6',
+        'momentum_mail_outbound_connections_total{tls="TLSv1.3"} 6',
         "momentum_spool_commit_seconds_total 1",
         "momentum_mail_loop_lag_seconds 0.02",
         "momentum_mail_moved_total 10",

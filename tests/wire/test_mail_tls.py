@@ -28,6 +28,7 @@ async def test_mail_goes_out_in_the_clear_where_tls_fails_and_is_only_wished_for
     ):
         await node.submit("in the clear")
         await node.until(lambda: hop.tls == [False])
+        await node.until(lambda: dict(node.core.figures()["secured"]) == {"failed": 1, "none": 1})
 
 
 async def test_mail_waits_for_tls_when_the_fallback_is_off_and_goes_when_it_works(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def _oldest(schedule: Schedule, key: Any, now: float) -> float:
 def total(figures: Iterable[Figures], denials: Mapping[str, int]) -> Sums:
     """The sum over all workers, and what the limits denied."""
     classes: Counter[int] = Counter()
+    secured: Counter[str] = Counter()
     queues: dict[tuple[str, str], tuple[int, float]] = {}
     sums: Sums = dict.fromkeys(
         ("active", "commits", "quarantined", "policy_failures", "dkim_signed", "moved", "arrived", "held"), 0
@@ -46,6 +47,7 @@ def total(figures: Iterable[Figures], denials: Mapping[str, int]) -> Sums:
     sums.update(commit_seconds=0.0, loop_lag_seconds=0.0, oldest_seconds=0.0, denials=dict(denials))
     for one in figures:
         classes.update(dict(one.by_class))
+        secured.update(dict(one.secured))
         for binding, domain, count, age in one.queues:
             have = queues.get((binding, domain), (0, 0.0))
             queues[binding, domain] = (have[0] + count, max(have[1], age))
@@ -62,6 +64,7 @@ def total(figures: Iterable[Figures], denials: Mapping[str, int]) -> Sums:
         sums["oldest_seconds"] = max(sums["oldest_seconds"], one.oldest_s)
     longest = sorted(queues.items(), key=lambda item: (-item[1][0], item[0]))[:TOP_QUEUES]
     sums["queues"] = [[*key, count, age] for key, (count, age) in longest]
+    sums["secured"] = sorted(secured.items())
     sums["classes"] = [[code, count] for code, count in sorted(classes.items())]
     return sums
 
@@ -106,6 +109,8 @@ def _lines(sums: Sums) -> Iterator[str]:
     )
     classes = [(_labels(**{"class": NAMES.get(code, str(code))}), count) for code, count in sums["classes"]]
     yield from _family("momentum_mail_refusals_total", "counter", "Refused attempts by class.", classes)
+    connections = [(_labels(tls=version), count) for version, count in sums["secured"]]
+    yield from _family("momentum_mail_outbound_connections_total", "counter", "Connections by TLS.", connections)
     denials = [(_labels(limit=option), count) for option, count in sorted(sums["denials"].items())]
     yield from _family("momentum_mail_limit_denials_total", "counter", "How often a limit made mail wait.", denials)
 

@@ -90,6 +90,11 @@ class Delivery:
         return self._letters.signed
 
     @property
+    def secured(self) -> Mapping[str, int]:
+        """Connections that could take letters, by TLS version or "none"; and "failed" handshakes."""
+        return self._dialer.secured
+
+    @property
     def by_class(self) -> Mapping[int, int]:
         """Refusals by class, final or not."""
         return self._settling.by_class
@@ -294,7 +299,8 @@ class Delivery:
         if hand is None:  # before `open` returned: cannot be, for EHLO takes a round trip
             return
         hand.line.reached()
-        self._dialer.reached(connection, hand.way)
+        if not connection.recipients:  # it is new
+            self._dialer.reached(connection, hand.way)
         self._serve(connection)
 
     def _serve(self, connection: Connection) -> None:

@@ -1,6 +1,7 @@
 """Making one connection for a queue: where to, with whose leave, to which address of the best host that takes it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
@@ -25,6 +26,7 @@ class Dialer:
     """Opens connections, and knows how the hosts behind them behave."""
 
     def __init__(self, owner: Owner, resolver: Resolver, leases: Leases) -> None:
+        self.secured: Counter[str] = Counter()
         self._owner = owner
         self._resolver = resolver
         self._leases = leases
@@ -49,6 +51,7 @@ class Dialer:
 
     def reached(self, connection: Connection, way: Way) -> None:
         """It may take letters."""
+        self.secured[connection.tls_version or "none"] += 1
         self._hosts.reached(connection.target.address, way.demands)
 
     def closed(self, connection: Connection) -> None:
@@ -59,7 +62,9 @@ class Dialer:
         """It ended before a letter could go out: another host, or the same one in the clear where that is allowed."""
         demands, address, now = way.demands, connection.target.address, clock.wall()
         rest_s = connection.options.host_failure_retry_s
-        if why.enhanced == TLS_FAILED_STATUS and demands and demands.tls == "ifavailable" and demands.in_clear:
+        has_no_tls = why.enhanced == TLS_FAILED_STATUS
+        self.secured.update(["failed"] if has_no_tls else [])
+        if has_no_tls and demands and demands.tls == "ifavailable" and demands.in_clear:
             self._hosts.tls_failed(address, rest_s, now)
         else:
             self._hosts.failed(address, why, rest_s, now, demands if why.enhanced in TLS_STATUSES else None)
