@@ -201,8 +201,8 @@ class Worker:
         match frame:
             case wire.Welcome():
                 await self._welcomed(frame)
-            case wire.Granted() | wire.Denied() | wire.Recalled():
-                self._delivery.leases.grants.hear(frame)
+            case wire.Granted() | wire.Denied() | wire.Recalled() | wire.HostRests():
+                self._delivery.hear(frame)
             case wire.Admitted() | wire.Refused():
                 self._door.hear(frame)
             case wire.Listen():

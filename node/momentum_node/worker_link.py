@@ -146,6 +146,17 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class HostRests:
+    """worker → core → the other workers: a next hop took no connection, leave it alone; `rest_s` 0: it is back."""
+
+    address: str
+    rest_s: float
+    code: int = 451
+    enhanced: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Granted:
     """core → worker: open the connection to `host`, or begin the message, now."""
 
@@ -283,6 +294,7 @@ Frame: TypeAlias = (
     | Heartbeat
     | Figures
     | Released
+    | HostRests
     | Welcome
     | Listen
     | Unlisten

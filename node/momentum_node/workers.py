@@ -244,6 +244,10 @@ class Workers:
             case wire.Released(address=address):
                 worker.owes.discard(address)
                 self._released.set()
+            case wire.HostRests():
+                for other in self._workers:
+                    if other is not worker:
+                        self._tell(other, frame)
             case wire.Ask() | wire.Withdraw() | wire.Unused() | wire.Holds() | wire.Knock() | wire.Sessions():
                 self.desk.hear(worker.link, frame)
             case _:

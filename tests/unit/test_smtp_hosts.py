@@ -73,3 +73,12 @@ def test_a_host_without_tls_rests_for_those_only_who_need_it() -> None:
     assert hosts.silence([BEST], now=2, manner="needs TLS").why == REFUSED
     hosts.reached(BEST.address, manner="needs TLS")
     assert hosts.usable([BEST], now=2, manner="needs TLS") == [BEST]
+
+
+def test_news_of_a_host_are_news_once() -> None:
+    hosts = Hosts()
+    assert hosts.failed(BEST.address, REFUSED, rest_s=10, now=0)
+    assert not hosts.failed(BEST.address, REFUSED, rest_s=10, now=5)
+    assert hosts.failed(BEST.address, REFUSED, rest_s=10, now=10)
+    assert hosts.reached(BEST.address)
+    assert not hosts.reached(BEST.address)

@@ -132,3 +132,16 @@ async def test_a_new_generation_takes_back_the_ports_it_has_no_listener_for(door
         False,
         True,
     ]
+
+
+async def test_what_one_worker_finds_of_a_next_hop_the_others_are_told(door: tuple[Workers, Path]) -> None:
+    finder, other = FakeWorker(door[1]), FakeWorker(door[1], 1)
+    for worker in (finder, other):
+        assert isinstance(await worker.hear(), wire.Welcome)
+    found = wire.HostRests("192.0.2.1", 120.0, 451, "4.4.1", "[internal] Connection refused")
+    finder.say(found)
+    assert await other.hear() == found
+    finder.say(wire.HostRests("192.0.2.1", 0.0))
+    assert await other.hear() == wire.HostRests("192.0.2.1", 0.0)
+    finder.say(wire.Hello(0, 1))
+    assert isinstance(await finder.hear(), wire.Welcome)  # and nothing of its own came back before it

@@ -48,22 +48,25 @@ class Hosts:
 
     # -- what happened
 
-    def failed(self, address: str, why: Reply, rest_s: float, now: float, manner: Hashable = None) -> None:
+    def failed(self, address: str, why: Reply, rest_s: float, now: float, manner: Hashable = None) -> bool:
         """It took no connection, or none for letters of this manner: leave it alone. Failures within one rest are one.
 
-        `manner` None: it is the same for everybody.
+        `manner` None: it is the same for everybody. True: a rest begins.
         """
         before = self._failed.get((address, manner))
         if before is not None and before.until > now:
             before.why = why
-            return
+            return False
         count = 1 if before is None else before.count + 1
         self._failed[address, manner] = _Failed(now + max(rest_s, SHORTEST_REST_S), why, count)
+        return True
 
-    def reached(self, address: str, manner: Hashable = None) -> None:
-        """It takes letters of this manner."""
-        self._failed.pop((address, None), None)
-        self._failed.pop((address, manner), None)
+    def reached(self, address: str, manner: Hashable = None) -> bool:
+        """It takes letters of this manner. True: that is new for everybody."""
+        was_resting = (address, None) in self._failed
+        for key in ((address, None), (address, manner)):
+            self._failed.pop(key, None)
+        return was_resting
 
     def tls_failed(self, address: str, rest_s: float, now: float) -> None:
         """TLS does not come about with it: do without for a while."""

@@ -29,7 +29,7 @@ from momentum_node.spool.ourselves import own_addresses
 from momentum_node.spool.schedule import Key, Queue, Schedule, before_attempt
 from momentum_node.spool.settling import Settling
 from momentum_node.spool.store import Store
-from momentum_node.worker_link import Frame
+from momentum_node.worker_link import Denied, Frame, Granted, HostRests, Recalled
 
 TICK_S: Final = 0.5
 SOURCE_REST_S: Final = 5.0  # after EADDRNOTAVAIL, before the next look
@@ -57,7 +57,7 @@ class Delivery:
         self._nodes = nodes
         self._letters = Letters(stores)
         self.leases = Leases(send, self._recalled, self._turn)
-        self._dialer = Dialer(self, resolver, self.leases)
+        self._dialer = Dialer(self, resolver, self.leases, send)
         self._watching: asyncio.Task[None] | None = None
         self._lookup: Lookup | None = None
         self._assignment = Assignment({})
@@ -157,6 +157,13 @@ class Delivery:
         for key in [key for key, line in self._lines.items() if not line.queue.connections]:
             if key not in self.schedule.queues:
                 del self._lines[key]
+
+    def hear(self, frame: Granted | Denied | Recalled | HostRests) -> None:
+        """An answer of the core, or what another worker of this node found of a next hop."""
+        if isinstance(frame, HostRests):
+            self._dialer.heed(frame)
+        else:
+            self.leases.grants.hear(frame)
 
     def gain(self, address: Address) -> None:
         """A DuraVIP is on this node: its bindings may deliver."""

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
 from momentum_node import clock
 from momentum_node.config.model import Address
 from momentum_node.limits.grants import Grant
-from momentum_node.smtp.hosts import NO_CONNECTION, Hosts, Silence
+from momentum_node.smtp.hosts import NO_CONNECTION, SHORTEST_REST_S, Hosts, Silence
 from momentum_node.smtp.opening import TLS_FAILED_STATUS, TLS_STATUSES
 from momentum_node.smtp.outbound import CONNECT_TIMED_OUT, Connection, Owner
 from momentum_node.smtp.reply import Reply, reply
@@ -20,12 +20,14 @@ from momentum_node.smtp.tlscontexts import TlsContexts, client_context
 from momentum_node.spool.leases import Leases
 from momentum_node.spool.line import Line, Way
 from momentum_node.spool.lookup import Lookup
+from momentum_node.worker_link import Frame, HostRests
 
 
 class Dialer:
-    """Opens connections, and knows how the hosts behind them behave."""
+    """Opens connections, and knows how the hosts behind them behave; what it finds, the other workers are told."""
 
-    def __init__(self, owner: Owner, resolver: Resolver, leases: Leases) -> None:
+    def __init__(self, owner: Owner, resolver: Resolver, leases: Leases, send: Callable[[Frame], None]) -> None:
+        self._send = send
         self.secured: Counter[str] = Counter()
         self._owner = owner
         self._resolver = resolver
@@ -52,7 +54,15 @@ class Dialer:
     def reached(self, connection: Connection, way: Way) -> None:
         """It may take letters."""
         self.secured[connection.tls_version or "none"] += 1
-        self._hosts.reached(connection.target.address, way.demands)
+        if self._hosts.reached(connection.target.address, way.demands):
+            self._send(HostRests(connection.target.address, 0.0))
+
+    def heed(self, told: HostRests) -> None:
+        """Another worker found that a host rests, or speaks again."""
+        if told.rest_s:
+            self._hosts.failed(told.address, reply(told.code, told.enhanced, told.text), told.rest_s, clock.wall())
+        else:
+            self._hosts.reached(told.address)
 
     def closed(self, connection: Connection) -> None:
         """A connection that `dial` made is gone."""
@@ -66,8 +76,14 @@ class Dialer:
         self.secured.update(["failed"] if has_no_tls else [])
         if has_no_tls and demands and demands.tls == "ifavailable" and demands.in_clear:
             self._hosts.tls_failed(address, rest_s, now)
+        elif why.enhanced in TLS_STATUSES:
+            self._hosts.failed(address, why, rest_s, now, demands)
         else:
-            self._hosts.failed(address, why, rest_s, now, demands if why.enhanced in TLS_STATUSES else None)
+            self._rest(address, why, rest_s)
+
+    def _rest(self, address: str, why: Reply, rest_s: float) -> None:
+        if self._hosts.failed(address, why, rest_s, clock.wall()):
+            self._send(HostRests(address, max(rest_s, SHORTEST_REST_S), why.code, why.enhanced, " ".join(why.lines)))
 
     async def dial(self, line: Line, way: Way) -> Connection | NoRoute | Silence | None:
         """A connection; or that there is no route; or that no host takes one; or None: no leave to open one.
@@ -108,7 +124,7 @@ class Dialer:
                     self._hosts.opened(target.address)
                     self._leases.opened(grant, connection)
                     return connection
-                self._hosts.failed(target.address, failure, line.options.host_failure_retry_s, clock.wall())
+                self._rest(target.address, failure, line.options.host_failure_retry_s)
         finally:
             if not is_used:
                 self._leases.release(grant)
