@@ -9,8 +9,9 @@ import contextlib
 import os
 import secrets
 import signal
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from functools import partial
+from ipaddress import IPv4Address, IPv4Network
 
 import uvloop
 
@@ -26,6 +27,7 @@ from momentum_node.duravip.actuator import Actuator, VipPlan
 from momentum_node.duravip.driver import Driver
 from momentum_node.duravip.link import SupervisorEvent, SupervisorLink, connect_supervisor
 from momentum_node.duravip.machine import DuraVip
+from momentum_node.duravip.neighbourhood import KernelNeighbours, Neighbourhood
 from momentum_node.duravip.recorded import RecordedDuraVip
 from momentum_node.duravip.recorder import FlightRecorder
 from momentum_node.duravip.vip import Definition, Identity, Policy, definitions, policy_of
@@ -85,6 +87,9 @@ class Core:
             lease_s=self._cluster.duravip_addr_lifetime_s,
         )
         self.driver.actuator = self.actuator
+        self.neighbourhood = self.driver.neighbourhood = Neighbourhood(
+            KernelNeighbours(), self.driver.multicast, link, self._network_of, self._vips, self.incarnation
+        )
         self.drills = DrillDesk(myself.name, self.driver, self._ports_of, frozenset({os.getuid()}), self.recorder.note)
         self.plain = PlainListeners(link, self.workers)
         self.news = ReloadNews(generations.running)
@@ -117,6 +122,7 @@ class Core:
         if self.ring is not None:
             self._spawn(self.ring.run())
         self._spawn(self.plain.keep_trying())
+        self._spawn(self.neighbourhood.run())
         membership = asyncio.create_task(self.driver.run(self._cluster.cluster_group))
         await asyncio.wait({membership, asyncio.create_task(self._stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
         if membership.done():
@@ -237,6 +243,14 @@ class Core:
     def _ports_of(self, vip: Address) -> list[int]:
         plan = self.actuator.plans.get(vip)
         return sorted({port for port, _ in plan.ports}) if plan else []
+
+    def _network_of(self, address: IPv4Address) -> IPv4Network | None:
+        """The longest network of the Topology that it is in (cluster §2.3)."""
+        networks = [entry.network for entry in self._cluster.topologies if isinstance(entry.network, IPv4Network)]
+        return max((n for n in networks if address in n), key=lambda n: n.prefixlen, default=None)
+
+    def _vips(self) -> Collection[Address]:
+        return self.actuator.plans.keys()
 
     def _policy(self) -> Policy:
         return policy_of(self._cluster, self.listed.ids)

@@ -13,7 +13,7 @@ import os
 import socket
 import sys
 import time
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,9 @@ class StubCore:
 
     async def do_announce(self, address: str) -> None:
         await self.link.announce(ip_address(address))
+
+    async def do_tell(self, address: str, mac: str) -> None:
+        self.link.tell_neighbour(IPv4Address(address), bytes.fromhex(mac.replace(":", "")))
 
     async def do_announce_all(self, addresses: list[str]) -> None:
         await asyncio.gather(*(self.link.announce(ip_address(each)) for each in addresses))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.lab import why_no_lab
+from tests.support.lab import ip, why_no_lab
 from tests.support.labcluster import LabCluster
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
@@ -128,6 +128,45 @@ def test_when_the_core_that_drills_dies_the_next_one_brings_it_back(cluster: Lab
     assert cluster.owner(VIP) == "n1"
     cluster.wait_for("every node takes mail", 60, cluster.accepting)
     cluster.wait_for("no pin is left", 60, lambda: is_unpinned(cluster))
+
+
+ARP_REPLIES = """
+import socket
+sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
+print("ready", flush=True)
+while True:
+    frame = sock.recv(2000)
+    is_gratuitous = frame[28:32] == frame[38:42]  # the kernel's own answers name who asked
+    if frame[20:22] == b"\\0\\2" and frame[0] != 255 and is_gratuitous:
+        print(frame[6:12].hex(":"), socket.inet_ntoa(frame[28:32]), flush=True)
+"""
+
+
+def mac_of(node: str, cluster: LabCluster) -> str:
+    line = ip("-n", cluster.nodes[node].host.namespace, "-o", "link", "show", "dev", "eth0")
+    return line.split("link/ether ")[1].split()[0]
+
+
+def test_a_host_that_only_talked_to_the_giver_is_told_by_the_taker(cluster: LabCluster, tmp_path: Path) -> None:
+    """The shared ARP table: what n1 knows of its clients, n2 knows too."""
+    cluster.client.run("python3", "-c", f"import socket; socket.create_connection(('{VIP}', 25)).recv(100)")
+    for pid in cluster.nodes["n3"].pids("core"):  # a view: all tell each other their neighbours
+        os.kill(pid, signal.SIGKILL)
+    cluster.wait_for("every node takes mail", 60, cluster.accepting)
+    heard = tmp_path / "heard"
+    with heard.open("wb") as output:
+        capture = cluster.client.start([sys.executable, "-c", ARP_REPLIES], output=output)
+    try:
+        cluster.wait_for("the capture runs", 30, lambda: "ready" in heard.read_text())
+        told_by = f"{mac_of('n2', cluster)} {VIP}"
+        process = drill(cluster, "n3", "--vip", VIP, "--to", "n2", "--stay", "60")
+        cluster.wait_for("the client is told", 60, lambda: told_by in heard.read_text())
+        process.terminate()
+        assert done(process)[0] == 128 + signal.SIGTERM
+    finally:
+        capture.kill()
+        capture.wait()
+    assert are_at_home(cluster)
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,47 @@ def advertisements(seen: Capture) -> list[bytes]:
     return [frame for frame in frames if frame[20] == 58 and frame[54] == 136 and frame[62:78] == target]
 
 
+NEIGHBOURS = """
+from momentum_node.duravip.neighbourhood import KernelNeighbours
+for one in KernelNeighbours()():
+    print(one.address, one.mac.hex(":"), flush=True)
+"""
+
+
+def test_one_host_can_be_told_of_an_address_and_nobody_of_what_is_not_held(
+    lab: Lab, tmp_path: Path, seen: Capture
+) -> None:
+    """As a member of the shared ARP table is, where broadcasts do not pass; the entry is younger than any locktime."""
+    other = lab.hosts["n2"]
+    stale = ["192.0.2.41", "lladdr", "02:00:00:00:00:99", "nud", "stale", "dev", "eth0"]
+    ip("-n", other.namespace, "neighbour", "add", *stale)
+    with Supervised(lab.hosts["n1"], tmp_path) as node:
+        node.plumb("192.0.2.41")
+        for address in ("192.0.2.42", "192.0.2.41"):
+            node.do("tell", address=address, mac=mac_of(other))
+        mac = mac_of(node.host)
+        wait_until(
+            lambda: f"lladdr {mac}" in ip("-n", other.namespace, "neighbour", "show", "192.0.2.41", "dev", "eth0"),
+            5,
+            "the neighbour knows where the address is",
+        )
+        told = [frame for _, frame in seen.frames("0806") if frame[20:22] == b"\0\2"]
+        assert [(frame[:6].hex(":"), frame[28:32]) for frame in told] == [(mac_of(other), bytes((192, 0, 2, 41)))]
+
+
+def test_the_kernels_neighbours_are_read(lab: Lab, tmp_path: Path) -> None:
+    host, other = lab.hosts["n1"], lab.hosts["n2"]
+    line = ["192.0.2.77", "lladdr", "02:00:00:00:00:77", "nud", "permanent", "dev", "eth0"]
+    ip("-n", host.namespace, "neighbour", "add", *line)  # somebody's setting: not seen to be there
+    host.run("python3", "-c", "import socket; socket.socket(2, 2).sendto(b'', ('192.0.2.2', 9))")
+    output = tmp_path / "neighbours"
+    wait_until(
+        lambda: "lladdr" in ip("-n", host.namespace, "neighbour", "show", "192.0.2.2", "dev", "eth0"), 5, "it answers"
+    )
+    run_in(host, NEIGHBOURS, output=output).wait(20)
+    assert output.read_text().splitlines() == [f"192.0.2.2 {mac_of(other)}"]
+
+
 def test_the_kernel_of_a_neighbour_believes_the_announcement(lab: Lab, tmp_path: Path) -> None:
     """The old owner's entry is replaced at once, in both families."""
     other = lab.hosts["n2"]

@@ -1,4 +1,4 @@
-"""ARP for IPv4 over Ethernet: the three frames we send and the one question we ask of those we hear.
+"""ARP for IPv4 over Ethernet: the four frames we send and the one question we ask of those we hear.
 
  0  6  destination, source (6 each), 0x0806                                            (Ethernet II)
 14     hardware type 1, protocol type 0x0800, sizes 6 and 4, operation (1 request, 2 reply)   (RFC 826)
@@ -31,6 +31,14 @@ def announcements(mac: bytes, address: bytes) -> tuple[bytes, bytes]:
         _frame(mac, REQUEST, address, UNKNOWN_MAC, address),
         _frame(mac, REPLY, address, BROADCAST, address),
     )
+
+
+def directed(mac: bytes, address: bytes, host: bytes) -> bytes:
+    """A gratuitous reply to one host: `address` is at `mac`.
+
+    Sender = target, also in hardware: Linux then replaces an entry that is younger than its locktime (arp_is_garp).
+    """
+    return FRAME.pack(host, mac, ETHERTYPE, 1, 0x0800, 6, 4, REPLY, mac, address, mac, address)
 
 
 def claim(frame: bytes) -> tuple[bytes, bytes] | None:

@@ -15,6 +15,8 @@ from momentum_node.clock import monotonic
 from momentum_node.config.model import Address
 from momentum_node.duravip.actuator import Actuator
 from momentum_node.duravip.machine import DuraVip
+from momentum_node.duravip.neighbourhood import Neighbourhood
+from momentum_node.duravip.sharedarp import is_arp
 from momentum_node.duravip.vip import Effect, Isolate, Multicast
 from momentum_node.errors import BusError
 from momentum_node.log import logger
@@ -50,6 +52,7 @@ class Driver:
         self._settling = False
         self._mark: object = None  # of the machine when a change was last told
         self._alarms: tuple[str, ...] = ()
+        self.neighbourhood: Neighbourhood | None = None  # as the next one
         self.actuator: Actuator | None = None  # set once by the composition root: the two need each other
         self.machine: DuraVip | None = None
         self.state = "BOOT"
@@ -101,14 +104,24 @@ class Driver:
         if machine is not None:
             self._decide(lambda: what(machine, monotonic()))
 
+    def multicast(self, data: bytes) -> None:
+        """Send what is no word of the machine's. Raises `BusError` when it does not go."""
+        if self._bus is None:
+            raise BusError("not a member now")
+        self._bus.send(data)
+
     # -- what the actuator tells -----------------------------------------------------------------
 
     def on_plumbed(self, vip: Address, now: float) -> None:
         """The kernel has the address, services run."""
+        if self.neighbourhood is not None:
+            self.neighbourhood.came(vip)
         self.tell(lambda machine, _now: machine.on_plumbed(vip, now))
 
     def on_unplumbed(self, vip: Address, now: float) -> None:
         """The kernel confirmed that the address is gone."""
+        if self.neighbourhood is not None:
+            self.neighbourhood.gone(vip)
         self.tell(lambda machine, _now: machine.on_unplumbed(vip, now))
 
     def on_plumb_failed(self, vip: Address, reason: str, now: float) -> None:
@@ -152,6 +165,12 @@ class Driver:
             assert self._bus is not None  # noqa: S101 - events come from it
             self.machine = self._make_machine(self._bus.local)
         machine = self.machine
+        if self.neighbourhood is not None:
+            if isinstance(event, Delivered) and is_arp(event.data):
+                self.neighbourhood.take(event.data)
+                return
+            if isinstance(event, ViewChanged):
+                self.neighbourhood.view_changed()
         self._decide(lambda: _feed(machine, event))
 
     def _decide(self, feed: Callable[[], None]) -> None:

@@ -60,6 +60,11 @@ class Ether:
             for frame in frames:
                 self._send(link, frame)
 
+    def tell(self, link: Link, address: bytes, host: bytes) -> None:
+        """Tell one host that the IPv4 `address` is here."""
+        with suppress(OSError):
+            self._send(link, arp.directed(link.mac, address, host))
+
     def claims(self) -> list[Claim]:
         """What was heard since the last call."""
         heard = self._arp_claims()

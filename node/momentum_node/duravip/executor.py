@@ -115,6 +115,10 @@ class Executor:
                 if held:
                     self._announcer.start(record.address, self._clock())
                 self._reply(record, 0 if held else errno.EADDRNOTAVAIL)
+            case Kind.TELL:
+                link = self._links.get(self.leases.interface_of(record.address) or "")
+                if link is not None and len(record.address) == 4:
+                    self._ether.tell(link, record.address, record.mac)
             case Kind.OPEN:
                 self._open(record)
             case Kind.CLOSE:

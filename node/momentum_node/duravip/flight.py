@@ -33,7 +33,7 @@ _PLAIN: Final = {
 }
 DRIVERS: Final = {
     *("actuator", "announcing", "arp", "driver", "ether", "executor", "journal", "leases", "link", "listeners"),
-    *("neighbour", "plumbing", "probing", "recorder", "records", "rtnetlink", "sockdiag"),
+    *("neighbour", "neighbourhood", "plumbing", "probing", "recorder", "records", "rtnetlink", "sockdiag"),
 }
 """The modules of this package that act; nothing of theirs is in a machine, or comes out of a file."""
 

@@ -11,7 +11,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from typing import Final, Literal, TypeAlias
 
 from momentum_node.config.model import Address
@@ -120,6 +120,12 @@ class SupervisorLink:
     async def announce(self, address: Address) -> None:
         """Start its announcements (ARP, neighbour advertisements); they go on by themselves for 10 s."""
         await self._ask(Record(Kind.ANNOUNCE, address=address.packed), f"{address} cannot be announced")
+
+    def tell_neighbour(self, address: IPv4Address, mac: bytes) -> None:
+        """Tell one host where `address` is, if it is held. Nobody answers."""
+        if self._is_open:
+            self._unsent.append(Record(Kind.TELL, address=address.packed, mac=mac))
+            self._flush()
 
     async def open_listener(
         self, address: Address | None, port: int, backlog: int, floating: bool = False

@@ -54,6 +54,7 @@ class Kind(IntEnum):
     CLOSE = 7  # address or none, port
     DESTROY = 8  # address: reset its connections
     LIST = 9  # → one LISTED an address, then the reply with their number
+    TELL = 11  # IPv4 address that is held, hardware address of whom to tell; no reply
     LIFETIME = 10  # number = seconds that the kernel keeps an address without us; 0 = for ever; AUTOMATIC
 
     REPLY = 32

@@ -1,0 +1,112 @@
+"""Keeps the shared ARP table, and tells the neighbours in it of addresses that came here. Decides nothing.
+
+kernel's neighbours ──▶ ARP on the bus ──▶ SharedArp ──▶ Telling ──▶ supervisor: a reply to each, one by one
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Collection
+from ipaddress import IPv4Address, IPv4Network
+from typing import Protocol
+
+from momentum_node.clock import monotonic
+from momentum_node.config.model import Address
+from momentum_node.duravip.catalogue import MessageError
+from momentum_node.duravip.rtnetlink import RouteSocket
+from momentum_node.duravip.sharedarp import EVERY_S, Neighbour, SharedArp, Telling, decode, encode
+from momentum_node.errors import BusError, DriverError
+from momentum_node.log import logger
+
+STEP_S = 0.02
+
+
+class KernelNeighbours:
+    """Reads the neighbours that the kernel knows; called from one thread at a time."""
+
+    def __init__(self) -> None:
+        self._route = RouteSocket()
+
+    def __call__(self) -> list[Neighbour]:
+        """Raises `DriverError`, `OSError`."""
+        now = monotonic()
+        return [Neighbour(IPv4Address(address), mac, now - age) for address, mac, age in self._route.neighbours()]
+
+
+class Teller(Protocol):
+    """The supervisor's link, as far as it is needed here."""
+
+    def tell_neighbour(self, address: IPv4Address, mac: bytes) -> None:
+        """Send one directed announcement, if the address is held."""
+        ...
+
+
+class Neighbourhood:
+    """One object for the life of the core. `network_of`: the network that an address is in here, None when none."""
+
+    def __init__(
+        self,
+        read: Callable[[], list[Neighbour]],
+        send: Callable[[bytes], None],
+        teller: Teller,
+        network_of: Callable[[IPv4Address], IPv4Network | None],
+        vips: Callable[[], Collection[Address]],
+        incarnation: int,
+    ) -> None:
+        self._read, self._send, self._teller = read, send, teller
+        self._network_of, self._vips = network_of, vips
+        self._incarnation = incarnation
+        self._telling = Telling()
+        self._work = asyncio.Event()
+        self._is_due = True
+        self.table = SharedArp()
+
+    async def run(self) -> None:
+        """For ever."""
+        next_exchange = 0.0
+        while True:
+            if self._is_due or monotonic() >= next_exchange:
+                self._is_due, next_exchange = False, monotonic() + EVERY_S
+                await self._exchange()
+            for vip, neighbour in self._telling.due(monotonic()):
+                self._teller.tell_neighbour(vip, neighbour.mac)
+            if not self._telling.is_over:
+                await asyncio.sleep(STEP_S)
+                continue
+            self._work.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, next_exchange - monotonic())):
+                    await self._work.wait()
+
+    def view_changed(self) -> None:
+        """Newcomers know nobody."""
+        self._is_due = True
+        self._work.set()
+
+    def take(self, data: bytes) -> None:
+        """A member's entries. What is not understood is ignored."""
+        with contextlib.suppress(MessageError):
+            self.table.merge(decode(data, monotonic()), monotonic())
+
+    def came(self, vip: Address) -> None:
+        """It is plumbed here."""
+        network = self._network_of(vip) if isinstance(vip, IPv4Address) else None
+        if isinstance(vip, IPv4Address) and network is not None:
+            floating = {address for address in self._vips() if isinstance(address, IPv4Address)}
+            self._telling.begin(vip, self.table.known(monotonic()), network, floating)
+            self._work.set()
+
+    def gone(self, vip: Address) -> None:
+        """It is not."""
+        if isinstance(vip, IPv4Address):
+            self._telling.stop(vip)
+
+    async def _exchange(self) -> None:
+        try:
+            own = await asyncio.to_thread(self._read)
+        except (DriverError, OSError) as error:
+            logger().warning("the kernel's neighbours cannot be read", error=str(error))
+            return
+        own = [one for one in own if self._network_of(one.address) is not None]  # not of pods, nor of other networks
+        self.table.merge(own, monotonic())
+        with contextlib.suppress(BusError):  # no member now, or too much on its way: in a minute again
+            self._send(encode(own, self._incarnation, monotonic()))
