@@ -21,10 +21,12 @@ from momentum_node import __version__, clock, generation, log, settings
 from momentum_node import worker_link as wire
 from momentum_node.assigner import Assigner
 from momentum_node.config.model import Address
+from momentum_node.config.stanzas import Containers
 from momentum_node.core_link import CoreLink
 from momentum_node.errors import ConfigurationError, MomentumError
 from momentum_node.limits.door import Door
 from momentum_node.limits.figures import queue_figures
+from momentum_node.logs.sink import Hub
 from momentum_node.mmove.mover import Mover, Place
 from momentum_node.privileges import drop_capabilities
 from momentum_node.smtp import reply as say
@@ -36,6 +38,7 @@ from momentum_node.spool.delivery import TICK_S, Delivery
 from momentum_node.spool.lookup import Lookup
 from momentum_node.spool.message import Message
 from momentum_node.spool.shards import Shards
+from momentum_node.spool.telling import Teller
 
 HAND_OVER_S: Final = 95.0  # the core hands over addresses for 30 s and waits for their mail for 60 s, then it ends
 SESSION_GRACE_S: Final = 5.0
@@ -52,6 +55,7 @@ class Worker:
         self.product = f"momentum-cluster {__version__}"
         self.sessions: set[Inbound] = set()
         self.bodies: Executor = ThreadPoolExecutor(4, "bodies")
+        self.teller = Teller(Hub())
         self._settings = own
         self._lookup = lookup
         base = Path(os.environ.get("MOMENTUM_SPOOL") or lookup.node.spool_base)
@@ -59,8 +63,8 @@ class Worker:
         self._link = CoreLink(own.worker_socket, wire.Hello(index, os.getpid()), self._on_frame, self._core_lost)
         stores = self._shards.stores
         place = Place(own.cluster_socket, index, workers)
-        self._mover = Mover(place, stores, self.bodies, self._queue, self._shards.need)
-        self._delivery = Delivery(stores, Resolver(), self._link.send, self._mover, own.nodes)
+        self._mover = Mover(place, stores, self.bodies, self._queue, self._shards.need, self.teller)
+        self._delivery = Delivery(stores, Resolver(), self._link.send, self._mover, self.teller, own.nodes)
         self._servers: dict[tuple[str, int], asyncio.Server] = {}
         self._secured: dict[tuple[str, int], bool] = {}  # whether a server speaks TLS from the first byte
         self._departures: dict[str, asyncio.Task[None]] = {}
@@ -70,6 +74,7 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._received = 0
         self._is_stopping = False
+        self.stop = asyncio.Event()
         self._opened = asyncio.Event()
         self._name = ""  # of this node in views
         self.store = self._shards.own
@@ -81,15 +86,14 @@ class Worker:
     # -- life
 
     async def run(self) -> None:
-        """Until SIGTERM; then finish, and return."""
-        stop = asyncio.Event()
+        """Until SIGTERM, or `stop`; then finish, and return."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            asyncio.get_running_loop().add_signal_handler(number, self.stop.set)
         self._mover.configure(self._lookup)
         self._delivery.configure(self._lookup, self._hostname)
         link = asyncio.create_task(self._link.run())
         beat, tick, alive = (asyncio.create_task(work) for work in (self._beat(), self._tick(), self._alive()))
-        ends = asyncio.create_task(stop.wait())
+        ends = asyncio.create_task(self.stop.wait())
         self._spawn(self.admission.contexts.watch())
         self._spawn(self._mover.link.run())
         done, _ = await asyncio.wait({link, beat, tick, alive, ends}, return_when=asyncio.FIRST_COMPLETED)
@@ -360,6 +364,7 @@ class Worker:
 
     def _use(self, lookup: Lookup) -> None:
         self._lookup = lookup
+        self.teller.group_of = Containers(lookup.tree).group_of
         self._shards.set_sync(lookup.node.force_fsync)
         self._hostname = lookup.node.hostname or socket.gethostname()
         self.admission.configure(lookup, self._hostname)

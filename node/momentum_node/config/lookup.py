@@ -88,6 +88,7 @@ INBOUND: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "rfc2822_max_line_length_policy": ("max_line_length_policy", _same),
     "proxy_protocol": ("proxy_protocol", _same),
     "proxy_protocol_from": ("proxy_protocol_from", _same),
+    "pathway": ("pathway", _same),
 }
 OUTBOUND: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "ehlo_hostname": ("ehlo_hostname", _same),

@@ -5,6 +5,7 @@ Networks are asked for by their names, one for each prefix length that occurs, s
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 
 from momentum_node.config import endpoints
@@ -127,9 +128,11 @@ class InboundLookup:
         self._pathways: dict[str, tuple[Settings, ...]] = {
             scope.instance or "": (scope.settings,) for scope in tree.all("pathway")
         }
+        self._pathway_groups: dict[str, str] = {}
         for group in tree.all("pathway_group"):
             for scope in group.all("pathway"):
                 self._pathways[scope.instance or ""] = (scope.settings, group.settings)
+                self._pathway_groups[scope.instance or ""] = group.instance or ""
         listener = tree.only(kind) or Scope(kind)
         self._listener = listener
         self._peers = _Peers(listener)
@@ -170,6 +173,8 @@ class InboundLookup:
         if found is None:
             levels = self.levels(str(endpoints.Endpoint(listener.address, listener.port)), client)
             found = answer(InboundOptions, INBOUND, levels)
+            if found.pathway in self._pathway_groups:
+                found = replace(found, pathway_group=self._pathway_groups[found.pathway])
             keep(self._sessions, key, found)
         return found
 

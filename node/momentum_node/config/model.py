@@ -98,6 +98,8 @@ class InboundOptions:
     max_line_length_policy: Literal["none", "fix", "reject"] = "none"
     proxy_protocol: bool = False
     proxy_protocol_from: tuple[Network, ...] = ()
+    pathway: str = "default"
+    pathway_group: str = ""  # that the pathway stands in
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
     msgpack map   v          1, the version; a receiver offers those it reads in its EHLO answer
                   created    seconds since the epoch        size      bytes of the content
-                  eight_bit  smtputf8  protocol  received_from  received_via  message_id
+                  eight_bit  smtputf8  protocol  received_from  received_via  message_id  [batch  user]
                   messages   [[id, hop, retries, next attempt, binding, domain, [time of a hand-over …]] …]
 
 One block stands for all messages that share a body; its messages are the RCPT commands that follow, in their order.
@@ -59,6 +59,8 @@ def encode(block: Block) -> bytes:
             "received_from": envelope.received_from,
             "received_via": envelope.received_via,
             "message_id": envelope.message_id,
+            "batch": envelope.batch,
+            "user": envelope.user,
             "messages": [
                 (one.id, one.hop, one.retries, one.next_attempt, one.binding, one.domain, one.trail)
                 for one in block.messages
@@ -85,6 +87,8 @@ def decode(data: bytes, sender: str) -> Block:
             received_from=_text(fields["received_from"]),
             received_via=_text(fields["received_via"]),
             message_id=_text(fields["message_id"]),
+            batch=_text(fields.get("batch", "")),
+            user=_text(fields.get("user", "")),
         )
         messages = tuple(_passenger(one) for one in fields["messages"])
     except (KeyError, TypeError, ValueError) as error:

@@ -29,6 +29,7 @@ from momentum_node.spool.lookup import Lookup
 from momentum_node.spool.marks import Mark
 from momentum_node.spool.message import Message
 from momentum_node.spool.store import Store
+from momentum_node.spool.telling import Teller
 
 STEP_MESSAGES: Final = 500
 OWED_EVERY_S: Final = 10.0
@@ -55,6 +56,7 @@ class Mover:
         bodies: Executor,
         release: Callable[[Message], None],
         need: Callable[[int], None],
+        teller: Teller,
     ) -> None:
         hello = wire.Serves(place.index, place.workers)
         self.link = CoreLink(place.services, hello, self._on_frame, self._services_lost)
@@ -65,6 +67,7 @@ class Mover:
         self._bodies = bodies
         self._release = release
         self._need = need
+        self._teller = teller
         self._holdings = Holdings(self._mark_of, self._is_changing, release, self._goes_round)
         self._hearing = Hearing()
         self._here = ""
@@ -245,6 +248,7 @@ class Mover:
     def gone(self, session: Handing, messages: Sequence[Message]) -> None:
         """See `handing.Owner`."""
         self.moved += len(messages)
+        self._teller.moved(messages, session.lane.key.node)
         for message in messages:
             self._stores[message.home].release(message)
         session.lane.failures = 0
@@ -320,6 +324,7 @@ class Mover:
 
     def _taken(self, messages: Sequence[Message]) -> None:
         self.arrived += len(messages)
+        self._teller.received(messages)
         for message in messages:
             self._release(message)
 

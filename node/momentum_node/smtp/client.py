@@ -11,7 +11,7 @@ Postfix's XCLIENT are in `opening`; RFC 2033 (LMTP): LHLO, and after the content
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from momentum_node.errors import ProtocolError
@@ -49,6 +49,8 @@ class Finished:
     """The letter's fate: one reply for each recipient, in order."""
 
     replies: tuple[Reply, ...]
+    stages: tuple[Stage, ...] = field(default=(), compare=False)
+    """To what each reply is the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class Client:
         self._letter: Letter | None = None
         self._results: list[Reply | None] = []
         self._accepted: list[int] = []
+        self._refused: set[int] = set()  # at RCPT
+        self._settled_at = Stage.DOT  # the others
         self._unsent: deque[tuple[bytes, _Expected]] = deque()
         self._needs_reset = False
         self._is_ended = False
@@ -137,12 +141,15 @@ class Client:
         self._letter = letter
         self._results = [None] * len(letter.recipients)
         self._accepted = []
+        self._refused.clear()
+        self._settled_at = Stage.DOT
         step = self._opening.tell(letter.origin)
         self._take(Open() if step is None else step)
         return self._take_events()
 
     def _begin(self, letter: Letter) -> None:
         if letter.smtputf8 and "SMTPUTF8" not in self._opening.extensions:
+            self._settled_at = Stage.EHLO
             self._settle(NO_SMTPUTF8)
             self._finish(is_begun=False)
             return
@@ -234,14 +241,17 @@ class Client:
             return
         if stage is Stage.MAIL and not answer.is_positive:
             self._results = [answer] * len(self._results)
+            self._settled_at = stage
         elif stage is Stage.RCPT and answer.is_positive and self._results[number] is None:
             self._accepted.append(number)
         elif stage is Stage.RCPT and self._results[number] is None:
             self._results[number] = answer
+            self._refused.add(number)
         elif stage is Stage.DATA and answer.code == 354:
             open_ = letter if self._accepted else Letter("", (), b"")
             self._send_content(open_)
         elif stage is Stage.DATA:
+            self._settled_at = stage
             self._settle(UNEXPECTED if answer.code < 400 else answer)
         elif stage is Stage.DOT and self._is_lmtp:
             self._results[number] = answer
@@ -266,7 +276,9 @@ class Client:
         if is_begun:
             self._needs_reset = not all(one.is_positive for one in replies)
         self._letter = None
-        self._events.append(Finished(replies))
+        at, refused = self._settled_at, self._refused
+        stages = tuple(Stage.RCPT if number in refused else at for number in range(len(replies)))
+        self._events.append(Finished(replies, stages))
 
     def _end(self, why: Reply | None) -> None:
         if self._is_ended:
@@ -274,6 +286,8 @@ class Client:
         self._is_ended = True
         self._unsent.clear()
         if self._letter is not None:
+            if self._settled_at is Stage.DOT:
+                self._settled_at = self.stage
             self._settle(why or CLOSED_BY_PEER)
             self._finish()
         self._events.append(Ended(why))

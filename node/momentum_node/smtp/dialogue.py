@@ -8,7 +8,7 @@ from typing import Final
 
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.commandlines import MAX_COMMAND_BYTES, CommandLines
-from momentum_node.smtp.events import Close, Event, State
+from momentum_node.smtp.events import Close, Event, Refused, State
 from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.sasl import MAX_LINE_BYTES, Exchange
 
@@ -25,6 +25,8 @@ class Dialogue(ABC):
         self._errors = 0
         self._exchange: Exchange | None = None
         self.state = State.GREETED
+        self.notes_refusals = False
+        """Whether somebody wants `Refused` events."""
 
     # -- the driver's side
 
@@ -112,6 +114,10 @@ class Dialogue(ABC):
         """Bytes of a BDAT; False when more must come first."""
 
     @abstractmethod
+    def _refusal(self, answer: Reply) -> Refused:
+        """The event of a refusal."""
+
+    @abstractmethod
     def _drop(self) -> None:
         """The connection ends: forget the transaction."""
 
@@ -119,6 +125,8 @@ class Dialogue(ABC):
 
     def answer(self, answer: Reply) -> None:
         """Say it."""
+        if self.notes_refusals and answer.code >= 400:
+            self._events.append(self._refusal(answer))
         self._output.append(answer.encode())
 
     def complain(self, answer: Reply) -> None:

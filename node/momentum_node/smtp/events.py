@@ -1,11 +1,13 @@
 """What a reception session knows of its client, where it is, and what it asks of its driver. Values only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, TypeAlias
 
 from momentum_node.config.model import Address, InboundOptions
 from momentum_node.smtp.arriving import Arriving
+from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.sasl import Credentials
 
 if TYPE_CHECKING:
@@ -72,7 +74,18 @@ class Become:
     attributes: "Attributes"
 
 
-Event: TypeAlias = BodyPart | Complete | Dropped | Close | StartTls | Authenticate | Become
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """`reply` is on its way to the client. Made only when `Dialogue.notes_refusals`; contexts as the logs show them."""
+
+    reply: Reply
+    phase: str
+    module: str
+    connection_context: Mapping[str, str]
+    message_context: Mapping[str, str]
+
+
+Event: TypeAlias = BodyPart | Refused | Complete | Dropped | Close | StartTls | Authenticate | Become
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,23 @@ from typing import Final, Protocol, cast
 
 from momentum_node.config.model import Address, InboundOptions
 from momentum_node.errors import ProtocolError
+from momentum_node.logs.events import Received, Rejected
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.admission import Admission
 from momentum_node.smtp.arriving import Arriving
-from momentum_node.smtp.events import Authenticate, Become, BodyPart, Client, Close, Complete, Dropped, Event, StartTls
+from momentum_node.smtp.context import AT_CONNECT, OVER_THE_LIMIT
+from momentum_node.smtp.events import (
+    Authenticate,
+    Become,
+    BodyPart,
+    Client,
+    Close,
+    Complete,
+    Dropped,
+    Event,
+    Refused,
+    StartTls,
+)
 from momentum_node.smtp.keeping import Endpoints, Keeper, Spool
 from momentum_node.smtp.proxyheader import read_header
 from momentum_node.smtp.reply import Reply
@@ -23,6 +36,7 @@ from momentum_node.smtp.sasl import Credentials
 from momentum_node.smtp.session import Session
 from momentum_node.smtp.trace import Origin, protocol_name
 from momentum_node.smtp.xclient import Attributes
+from momentum_node.spool.message import Message
 
 COMMAND_LIMIT_S: Final = 600.0  # a command may take this long from its first byte to its last
 BUFFER_BYTES: Final = 65_536  # pipelined behind a message that is being committed
@@ -49,7 +63,9 @@ class Inbound(asyncio.Protocol):
         self._reception = reception
         self._admission = reception.admission
         self._loop = asyncio.get_running_loop()
-        self._keeper = Keeper(reception, lambda is_behind: self._pause("disk", is_behind))
+        self._teller = reception.teller
+        self._connection_id = ""
+        self._keeper = Keeper(reception, lambda is_behind: self._pause("disk", is_behind), self._received)
         self._heard = 0.0
         self._command_since: float | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -98,6 +114,9 @@ class Inbound(asyncio.Protocol):
 
     def _begin(self, admitted: Client | Reply) -> None:
         if isinstance(admitted, Reply):
+            if self._teller.hub.wants(Rejected):
+                is_limit = admitted is say.CONCURRENCY_LIMIT
+                self._rejected(Refused(admitted, OVER_THE_LIMIT if is_limit else AT_CONNECT, "core", {}, {}))
             self._transport.write(admitted.encode())
             self._transport.close()
             return
@@ -124,6 +143,7 @@ class Inbound(asyncio.Protocol):
             self._read_header(self._header + data)
         elif session is not None:
             self._compare(session)
+            session.notes_refusals = self._teller.hub.wants(Rejected)
             self._perform(session.receive(data))
             self._command_since = (self._command_since or self._heard) if session.is_mid_command else None
             self._pause("commit", session.buffered > BUFFER_BYTES)
@@ -194,6 +214,8 @@ class Inbound(asyncio.Protocol):
                     self._keeper.add(data)
                 case Complete(message):
                     self._complete(message)
+                case Refused():
+                    self._rejected(event)
                 case Dropped() | Close():
                     self._keeper.forget()
                 case _:
@@ -219,9 +241,28 @@ class Inbound(asyncio.Protocol):
             protocol=protocol_name(session.is_extended, arriving.smtputf8, session.is_tls, is_authenticated),
             cipher=self._cipher() if session.is_tls else "",
             is_traced=self._options.trace_headers,
+            user=session.user or "",
         )
         ends = Endpoints(self.client, self._client_port, self.local, self._local_port)
         self._keeper.complete(arriving, ends, origin, self._hostname, self._answer)
+
+    # -- what the logs are told
+
+    @property
+    def _id(self) -> str:
+        """Of this connection; made when it is first needed."""
+        self._connection_id = self._connection_id or self._reception.store.new_id()
+        return self._connection_id
+
+    def _received(self, messages: list[Message]) -> None:
+        if self._teller.hub.wants(Received):
+            options = self._options
+            places = {"pathway": options.pathway, "pathway_group": options.pathway_group}
+            self._teller.received(messages, self._id, peer=str(self.client), **places)
+
+    def _rejected(self, refused: Refused) -> None:
+        peer, local = f"{self.client}:{self._client_port}", f"{self.local}:{self._local_port}"
+        self._teller.rejected(refused, peer, local, self._id, self._options)
 
     def _cipher(self) -> str:
         name, version, _ = self._transport.get_extra_info("cipher") or ("", "", 0)

@@ -21,6 +21,7 @@ from momentum_node.spool.choice import Arrival
 from momentum_node.spool.disk import File
 from momentum_node.spool.message import INLINE_BODY_BYTES, Envelope, Message, Recipient, Stored, Transaction
 from momentum_node.spool.store import Store
+from momentum_node.spool.telling import Teller
 
 
 class Spool(Protocol):
@@ -29,6 +30,7 @@ class Spool(Protocol):
     store: Store
     bodies: Executor
     product: str
+    teller: Teller
 
     @property
     def assigner(self) -> Assigner:
@@ -63,8 +65,10 @@ class Content:
 class Keeper:
     """One connection's. `pause(True)` asks for no more bytes while the disk is behind."""
 
-    def __init__(self, spool: Spool, pause: Callable[[bool], None]) -> None:
+    def __init__(self, spool: Spool, pause: Callable[[bool], None], received: Callable[[list[Message]], None]) -> None:
+        """`received` is told what is durable now, before anything else happens to it."""
         self._spool = spool
+        self._received = received
         self._pause = pause
         self._content = Content()
         self._work: set[asyncio.Task[None]] = set()
@@ -158,6 +162,8 @@ class Keeper:
             message.origin.client,
             f"{ends.local}:{ends.local_port}",
             message_id(batch, hostname) if arriving.check.wants_message_id else arriving.check.message_id,
+            batch if len(recipients) > 1 else "",
+            message.origin.user,
         )
         content = message.content
         name = None if content.large is None else content.large.name
@@ -181,7 +187,9 @@ class Keeper:
             if stored is None:
                 answer(say.SPOOL_FAILED)
                 return
-            spool.accepted(messages_of(transaction, stored, spool.store.index))
+            messages = messages_of(transaction, stored, spool.store.index)
+            self._received(messages)
+            spool.accepted(messages)
             answer(reply(250, "2.0.0", f"OK {transaction.recipients[0].id}"))
 
         spool.store.keep(transaction, file, kept)

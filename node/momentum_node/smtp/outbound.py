@@ -57,6 +57,9 @@ class Connection(asyncio.Protocol):
         """`context`: for TLS, where the terms ask for it."""
         self.target = target
         self.delivered = 0
+        self.number = ""  # see `telling.Hop`
+        self.stages: tuple[Stage, ...] = ()
+        """Of the last letter: to what the reply for each recipient was the answer."""
         self.recipients = 0
         self.tls_version: str | None = None
         self._context = context
@@ -144,9 +147,10 @@ class Connection(asyncio.Protocol):
                     self._was_ready = is_free = True
                 case Secure():
                     self._handshake = self._loop.create_task(self._secure())
-                case Finished(replies):
+                case Finished(replies, stages):
                     self.delivered += any(one.is_positive for one in replies)
                     is_free = True
+                    self.stages = stages
                     self._owner.letter_finished(self, replies)
                 case Ended(why):
                     self._close(why)

@@ -15,9 +15,10 @@ from typing import ClassVar
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.address import split_path
 from momentum_node.smtp.arriving import Arriving
+from momentum_node.smtp.context import refusal
 from momentum_node.smtp.data import DotDecoder
 from momentum_node.smtp.dialogue import Dialogue
-from momentum_node.smtp.events import BodyPart, Client, Complete, Dropped, Event, State
+from momentum_node.smtp.events import BodyPart, Client, Complete, Dropped, Event, Refused, State
 from momentum_node.smtp.offers import extensions
 from momentum_node.smtp.relay import may_relay
 from momentum_node.smtp.reply import Reply, reply
@@ -36,10 +37,12 @@ class Session(Dialogue):
         self._decoder = DotDecoder()
         self._chunk_left = 0
         self._chunk_last = False
-        self._message: Arriving | None = None
+        self.message: Arriving | None = None
+        """The transaction in hand."""
+        self.last_line = b""
         self._closing: Reply | None = None
-        self._receptions = 0
-        self._recipients = 0
+        self.receptions = 0
+        self.recipients = 0
         self.outdated: Reply | None = None
         """Said to the next MAIL FROM or RSET, and the end: its options are not those of new sessions any more."""
         self.helo = ""
@@ -59,7 +62,7 @@ class Session(Dialogue):
     def finish(self, answer: Reply) -> list[Event]:
         """The fate of the message of `Complete`; goes on with what was pipelined behind it."""
         self.answer(answer)
-        self._receptions += answer.is_positive
+        self.receptions += answer.is_positive
         self._reset()
         if answer.code == 421:
             self._close()
@@ -109,6 +112,9 @@ class Session(Dialogue):
 
     # -- content
 
+    def _refusal(self, answer: Reply) -> Refused:
+        return refusal(self, answer)
+
     def _respond(self, exchange: Exchange, line: bytes) -> None:
         respond(self, exchange, line)
 
@@ -130,7 +136,7 @@ class Session(Dialogue):
         return True
 
     def _take(self, parts: list[bytes]) -> None:
-        message = self._message
+        message = self.message
         if message is None:  # a BDAT that was refused: its bytes still have to be read
             return
         for part in parts:
@@ -144,7 +150,7 @@ class Session(Dialogue):
             self._events.append(BodyPart(part))
 
     def _content_ends(self) -> None:
-        message = self._message
+        message = self.message
         if message is None:
             self.answer(say.OUT_OF_ORDER)
             self.state = State.READY
@@ -164,6 +170,7 @@ class Session(Dialogue):
     # -- commands
 
     def _command(self, line: bytes) -> None:
+        self.last_line = line
         verb, _, argument = line.partition(b" ")
         handler = self._COMMANDS.get(verb.upper())
         if handler is None:
@@ -211,7 +218,7 @@ class Session(Dialogue):
             return
         if self._ends_outdated():
             return
-        if 0 < self.options.max_receptions_per_connection <= self._receptions:
+        if 0 < self.options.max_receptions_per_connection <= self.receptions:
             self.leave(say.MESSAGES_LIMIT)
             return
         path = split_path(argument[5:].lstrip(" ")) if argument[:5].upper() == "FROM:" else None
@@ -221,16 +228,16 @@ class Session(Dialogue):
         message = Arriving.under(self.options)
         problem = message.begin(*path, self.options)
         if problem is None:
-            self._message = message
+            self.message = message
             self.state = State.MAIL
         self.answer(problem or say.SENDER_OK)
 
     def _rcpt(self, argument: str) -> None:
-        message = self._message
+        message = self.message
         if self.state not in {State.MAIL, State.RCPT} or message is None:
             self.answer(say.OUT_OF_ORDER)
             return
-        if 0 < self.options.max_recipients_per_connection <= self._recipients:
+        if 0 < self.options.max_recipients_per_connection <= self.recipients:
             self.leave(say.RECIPIENTS_LIMIT)
             return
         path = split_path(argument[3:].lstrip(" ")) if argument[:3].upper() == "TO:" else None
@@ -240,7 +247,7 @@ class Session(Dialogue):
         problem = message.add(*path, self.options, self.can_relay)
         if problem is None:
             self.state = State.RCPT
-            self._recipients += 1
+            self.recipients += 1
         self.answer(problem or say.RECIPIENT_OK)
 
     def _data(self, argument: str) -> None:
@@ -248,7 +255,7 @@ class Session(Dialogue):
             self.answer(say.SYNTAX_ERROR)
         elif self.state is State.MAIL:
             self.answer(say.NO_RECIPIENTS)
-        elif self.state is not State.RCPT or self._message is None or self._message.received:
+        elif self.state is not State.RCPT or self.message is None or self.message.received:
             self.answer(say.OUT_OF_ORDER)
         else:
             self.state = State.DATA
@@ -261,14 +268,14 @@ class Session(Dialogue):
             self.complain(say.BAD_PARAMETER)
             return
         if self.state is not State.RCPT:
-            self._message = None  # refused; yet its bytes follow, and have to be read as such
+            self.message = None  # refused; yet its bytes follow, and have to be read as such
         self._chunk_left, self._chunk_last = int(size), bool(last)
         self.state = State.CHUNK
         if not self._chunk_left:
             self._chunk_ends()
 
     def _chunk_ends(self) -> None:
-        message = self._message
+        message = self.message
         if message is not None and self._chunk_last:
             self._content_ends()
         elif message is None or message.check.problem is not None:
@@ -286,7 +293,7 @@ class Session(Dialogue):
             return
         if self._ends_outdated():
             return
-        if self._message is not None and self._message.received:
+        if self.message is not None and self.message.received:
             self._events.append(Dropped())
         if self.state is not State.GREETED:
             self._reset()
@@ -324,13 +331,13 @@ class Session(Dialogue):
         return True
 
     def _reset(self) -> None:
-        self._message = None
+        self.message = None
         self.state = State.READY
 
     def _drop(self) -> None:
-        if self._message is not None:
+        if self.message is not None:
             self._events.append(Dropped())
-        self._message = None
+        self.message = None
 
     _COMMANDS: ClassVar[dict[bytes, Callable[["Session", str], None]]] = {
         b"EHLO": _ehlo,

@@ -27,6 +27,7 @@ class Origin:
     protocol: str  # `protocol_name`
     cipher: str = ""  # "TLSv1.3 TLS_AES_256_GCM_SHA384"
     is_traced: bool = True  # RFC2822_Trace_Headers
+    user: str = ""  # that authenticated; not in the header
 
 
 def protocol_name(is_extended: bool, is_utf8: bool, is_tls: bool, is_authenticated: bool) -> str:

@@ -29,6 +29,7 @@ from momentum_node.spool.ourselves import own_addresses
 from momentum_node.spool.schedule import Key, Queue, Schedule, before_attempt
 from momentum_node.spool.settling import Settling
 from momentum_node.spool.store import Store
+from momentum_node.spool.telling import Teller
 from momentum_node.worker_link import Denied, Frame, Granted, HostRests, Recalled
 
 TICK_S: Final = 0.5
@@ -46,13 +47,14 @@ class Delivery:
         resolver: Resolver,
         send: Callable[[Frame], None],
         elsewhere: Elsewhere,
+        teller: Teller,
         nodes: Path = Path(),
     ) -> None:
         """`nodes`: the file of the node list."""
         self.schedule = Schedule()
         self.is_open = False  # the core is there and nothing stops us: new connections may be made
         self._elsewhere = elsewhere
-        self._settling = Settling(stores, self.add, self._queue)
+        self._settling = Settling(stores, self.add, self._queue, teller)
         self._adoption = Adoption(self.schedule, self._existing, elsewhere, self._refresh)
         self._nodes = nodes
         self._letters = Letters(stores)
@@ -287,7 +289,7 @@ class Delivery:
         """What is too old, and not to be tried any more, fails."""
         active = line.queue.active
         while active and (why := before_attempt(active[0], line.options, clock.wall())) is not None:
-            self._settling.settle(active.popleft(), why, line.options, None)
+            self._settling.settle(active.popleft(), why, line.options)
 
     def _sweep(self, line: Line, why: Reply | None) -> None:
         """All active messages of a queue fail alike, if there is a reason."""
@@ -296,7 +298,7 @@ class Delivery:
         messages = list(line.queue.active)
         line.queue.active.clear()
         for message in messages:
-            self._settling.settle(message, why, line.options, None)
+            self._settling.settle(message, why, line.options)
 
     # -- what connections report
 
@@ -364,8 +366,8 @@ class Delivery:
         if self._lookup is not None:
             hand.line.refresh(self._lookup)
         messages, hand.messages = hand.messages, []
-        for message, answer in zip(messages, replies, strict=True):
-            self._settling.settle(message, answer, hand.line.options, connection.target.host)
+        for message, answer, stage in zip(messages, replies, connection.stages, strict=True):
+            self._settling.settle(message, answer, hand.line.options, connection, stage)
 
     def connection_closed(self, connection: Connection, why: Reply | None) -> None:
         """See `Owner`."""

@@ -54,6 +54,8 @@ class Envelope:
     received_from: str = ""  # ip:port of the client
     received_via: str = ""  # ip:port it connected to
     message_id: str = ""  # the Message-ID header, for people
+    batch: str = ""  # id of the first message of the transaction; "" = it has one recipient
+    user: str = ""  # that authenticated
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ kind 1, transaction    0  4  length of the metadata (little-endian)
 kind 2, outcomes       msgpack: [[id, result, retries, next attempt, hop] …]
 kind 3, marks          msgpack: [[id, created, state, hop, node, at, awaits [hop …], owes] …]
 
-A hop of 0 is left out, in outcomes and in recipients: mail that never moved looks as it always did.
+A hop of 0 is left out, in outcomes and in recipients, and so are batch and user of an envelope where there are none:
+mail that never moved looks as it always did.
 """
 
 import struct
@@ -62,6 +63,7 @@ def _metadata(transaction: Transaction) -> bytes:
                 envelope.received_from,
                 envelope.received_via,
                 envelope.message_id,
+                *((envelope.batch, envelope.user) if envelope.batch or envelope.user else ()),
             ),
             [
                 (one.id, one.address, one.binding, one.domain, *((one.hop, one.awaited) if one.hop else ()))

@@ -13,12 +13,14 @@ from momentum_node import clock
 from momentum_node.config.model import OutboundOptions
 from momentum_node.errors import SpoolError
 from momentum_node.smtp.reply import Reply
+from momentum_node.smtp.stage import Stage
 from momentum_node.smtp.trace import date_text
 from momentum_node.spool.bounce import Failure, build, headers_of
 from momentum_node.spool.classification import Classifier
 from momentum_node.spool.message import Envelope, Message, Outcome, Recipient, Result, Stored, Transaction
 from momentum_node.spool.schedule import GiveUp, Retry, after_failure
 from momentum_node.spool.store import Store
+from momentum_node.spool.telling import Hop, Teller
 
 MAX_RETURNED_BYTES: Final = 131_072  # larger messages come back as their headers only
 SPOOL_REST_S: Final = 60.0
@@ -29,13 +31,18 @@ class Settling:
     """`deliver` takes new messages (bounces), `requeue` those that are to be tried again later."""
 
     def __init__(
-        self, stores: Mapping[int, Store], deliver: Callable[[Message], None], requeue: Callable[[Message], object]
+        self,
+        stores: Mapping[int, Store],
+        deliver: Callable[[Message], None],
+        requeue: Callable[[Message], object],
+        teller: Teller,
     ) -> None:
         self.delivered = 0
         self.failed = 0
         self.classifier = Classifier()
         self.by_class: Counter[int] = Counter()  # refusals, final or not
         self._stores = stores
+        self._teller = teller
         self._hostname = ""
         self._deliver = deliver
         self._requeue = requeue
@@ -45,24 +52,35 @@ class Settling:
         """Bounces come from this host from now on."""
         self._hostname = hostname
 
-    def settle(self, message: Message, answer: Reply, options: OutboundOptions, remote: str | None) -> None:
-        """Act on the last word about a message. `remote`: the host that said it; None: we did."""
+    def settle(
+        self,
+        message: Message,
+        answer: Reply,
+        options: OutboundOptions,
+        hop: Hop | None = None,
+        stage: Stage | None = None,
+    ) -> None:
+        """Act on the last word about a message. `hop`: the connection that it came on, after `stage`; None: ours."""
         message.last_reply = answer
         if answer.is_positive:
             self.delivered += 1
+            self._teller.delivered(message, answer, hop, self._stores[message.home].new_id)
             self._stores[message.home].record(message, Outcome(message.id, Result.DELIVERED, message.retries))
         elif answer.is_permanent:
-            self._fail(message, answer, options, remote)
+            self._fail(message, answer, options, hop, stage)
         else:
             verdict = after_failure(message, options, clock.wall())
             if isinstance(verdict, GiveUp):
-                self._fail(message, verdict.reply, options, remote)
+                self._fail(message, verdict.reply, options, hop, stage)
             else:
-                self._count(message, answer, is_final=False)
+                self._tell(message, answer, hop, stage, is_final=False)
                 self._retry(message, verdict)
 
-    def _count(self, message: Message, why: Reply, *, is_final: bool) -> None:
-        self.by_class[self.classifier.classify(why, message.domain, is_final=is_final)] += 1
+    def _tell(self, message: Message, why: Reply, hop: Hop | None, stage: Stage | None, *, is_final: bool) -> None:
+        class_ = self.classifier.classify(why, message.domain, is_final=is_final)
+        self.by_class[class_] += 1
+        new_id = self._stores[message.home].new_id
+        self._teller.refused(message, why, hop, new_id, stage=stage, classification=class_, is_final=is_final)
 
     def rest(self, message: Message) -> None:
         """Look at it again later, without counting a try."""
@@ -73,14 +91,18 @@ class Settling:
         self._stores[message.home].record(message, Outcome(message.id, Result.RETRY, verdict.retries, verdict.at))
         self._requeue(message)
 
-    def _fail(self, message: Message, why: Reply, options: OutboundOptions, remote: str | None) -> None:
+    def _fail(
+        self, message: Message, why: Reply, options: OutboundOptions, hop: Hop | None, stage: Stage | None
+    ) -> None:
         self.failed += 1
-        self._count(message, why, is_final=True)
+        self._tell(message, why, hop, stage, is_final=True)
         if not (message.envelope.sender and options.generate_bounces):
             outcome = Outcome(message.id, Result.FAILED, message.retries)
             self._stores[message.home].record(message, outcome)
             return
-        task = asyncio.get_running_loop().create_task(self._bounce(message, why, remote, options))
+        task = asyncio.get_running_loop().create_task(
+            self._bounce(message, why, None if hop is None else hop.target.host, options)
+        )
         self._bounces.add(task)
         task.add_done_callback(self._bounces.discard)
 
@@ -105,9 +127,9 @@ class Settling:
                 return
             store.release(message)
             (one,) = transaction.recipients
-            self._deliver(
-                Message(one.id, transaction.envelope, one.address, one.binding, one.domain, stored, store.index)
-            )
+            bounce = Message(one.id, transaction.envelope, one.address, one.binding, one.domain, stored, store.index)
+            self._teller.received([bounce])
+            self._deliver(bounce)
 
         store.keep(transaction, None, kept)
 

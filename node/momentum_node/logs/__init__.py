@@ -1,0 +1,1 @@
+"""What is logged: events of mail, and where they go."""

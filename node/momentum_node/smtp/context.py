@@ -1,0 +1,67 @@
+"""What a session has come to, as logs show it beside a refusal: where it was, the keys of its contexts. Pure."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from momentum_node.smtp import reply as say
+from momentum_node.smtp.address import parse_mailbox, split_path
+from momentum_node.smtp.events import Refused, State
+from momentum_node.smtp.reply import Reply
+
+if TYPE_CHECKING:
+    from momentum_node.smtp.session import Session
+
+AT_CONNECT: Final = "connect"
+OVER_THE_LIMIT: Final = "concurrency limit"
+_PHASES: Final = {
+    State.GREETED: "awaiting ehlo",
+    State.READY: "awaiting mailfrom",
+    State.MAIL: "awaiting rcptto",
+    State.RCPT: "awaiting rcptto",
+    State.DATA: "reading body",
+    State.CHUNK: "reading body",
+    State.AUTH: "extension",
+    State.ASIDE: "extension",
+    State.WAITING: "responding to body",
+    State.CLOSED: "awaiting mailfrom",
+}
+
+
+def refusal(session: "Session", answer: Reply) -> Refused:
+    """The event of an answer that is about to be given."""
+    module = "relay_check" if answer == say.RELAY_DENIED else "core"
+    return Refused(answer, _PHASES[session.state], module, dict(_connection(session)), dict(_message(session)))
+
+
+def _connection(session: "Session") -> Iterator[tuple[str, str]]:
+    yield "can_relay", str(session.can_relay).lower()
+    yield "connection_message_count", str(session.receptions)
+    yield "connection_rcpt_count", str(session.recipients)
+    if session.helo:
+        yield "ehlo_domain", session.helo
+        yield "ehlo_string", f"{'EHLO' if session.is_extended else 'HELO'} {session.helo}"
+    yield "pathway", session.options.pathway
+    if session.is_tls:
+        yield "tls", "true"
+        yield "tls_client_verified", str(session.is_verified).lower()
+    if session.user is not None:
+        yield "auth_user", session.user
+
+
+def _message(session: "Session") -> Iterator[tuple[str, str]]:
+    message, line = session.message, session.last_line.decode("utf-8", "replace")
+    if message is not None:
+        yield from _address("mailfrom", f"MAIL FROM:<{message.sender.text}>")
+        yield "message_rcpt_count", str(len(message.recipients))
+    if line[:10].upper() == "MAIL FROM:" and message is None:
+        yield from _address("mailfrom", line)
+    elif line[:8].upper() == "RCPT TO:":
+        yield from _address("rcptto", line)
+
+
+def _address(name: str, line: str) -> Iterator[tuple[str, str]]:
+    yield f"{name}_string", line
+    path = split_path(line.partition(":")[2].strip())
+    found = None if path is None else parse_mailbox(path[0])
+    yield f"{name}_localpart", "" if found is None else found.local
+    yield f"{name}_domain", "" if found is None else found.domain
