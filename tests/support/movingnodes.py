@@ -40,13 +40,15 @@ def certify(folder: Path, cluster: str, authority: certificates.Pair | None = No
 class Nodes:
     """Made by `moving_nodes`. Only the owner has the address in its view of itself; all know who that is."""
 
-    def __init__(self, folder: Path, gateway: str, count: int, workers: Sequence[int], cluster: str) -> None:
+    def __init__(
+        self, folder: Path, gateway: str, count: int, workers: Sequence[int], cluster: str, kind: type[MailNode]
+    ) -> None:
         self.folder = folder
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port: int = probe.getsockname()[1]
         more = CONFIGURATION.format(port=self.port, cluster=cluster)
         self.nodes = [
-            MailNode(
+            kind(
                 folder / f"n{number}",
                 gateway,
                 more=more,
@@ -124,11 +126,16 @@ class Nodes:
 
 @contextlib.asynccontextmanager
 async def moving_nodes(
-    folder: Path, gateway: str, count: int = 2, workers: Sequence[int] = (1, 1, 1), cluster: str = ""
+    folder: Path,
+    gateway: str,
+    count: int = 2,
+    workers: Sequence[int] = (1, 1, 1),
+    cluster: str = "",
+    kind: type[MailNode] = MailNode,
 ) -> AsyncIterator[Nodes]:
     """In a network of its own: `count` nodes, started, none of which has the address. `workers`: how many each has."""
     ip("address", "add", f"{ADDRESS}/32", "dev", "lo")  # one host plays all nodes: who may use it is the view's word
-    nodes = Nodes(folder, gateway, count, workers, cluster)
+    nodes = Nodes(folder, gateway, count, workers, cluster, kind)
     try:
         for node in nodes.nodes:
             await nodes.start(node)

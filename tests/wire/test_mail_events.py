@@ -2,82 +2,60 @@
 
 import asyncio
 import smtplib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from momentum_node import generation, settings
-from momentum_node.logs.events import NO_ID, Delayed, Delivered, Failed, MailEvent, Received, Rejected
+from momentum_node.logs.events import NO_ID, Delayed, Delivered, Failed, Received, Rejected
 from momentum_node.logs.sink import Hub, Sink
-from momentum_node.worker import Worker
-from tests.support.mailnode import MailNode
 from tests.support.nexthop import NextHop, next_hop
 from tests.support.talk import Talk
+from tests.support.tellingnode import TellingNode
 
 pytestmark = pytest.mark.timeout(100)
 
 MORE = """
+Connect_Timeout_To_Delay = 0
 Pathway_Group "partners" { Pathway "shop" { RFC2822_Date_Header = none } }
 Binding_Group "bulk" { Binding "bulk-1" { Match_Domain = ( "shop.example" ) } }
 """
 LISTENER = 'Pathway = "shop" Max_Inbound_Connections = 3'
 
 
-class Telling:
-    """A worker in this process, its core, and what it told."""
+class World:
+    """A node and what is behind it."""
 
-    def __init__(self, node: MailNode, hop: NextHop) -> None:
+    def __init__(self, node: TellingNode, hop: NextHop) -> None:
         self.node, self.hop = node, hop
-        self.told: list[MailEvent] = []
+        self.told, self.heard = node.told, node.heard
 
-    async def heard(self, kind: type[Any]) -> Any:
-        """The one event of a kind; waits for it."""
-        await self.node.until(lambda: any(type(one) is kind for one in self.told))
-        (found,) = (one for one in self.told if type(one) is kind)
-        return found
-
-    async def talk(self, what: Callable[[smtplib.SMTP], object]) -> None:
+    async def submit(self, *recipients: str) -> None:
         def run() -> None:
             with smtplib.SMTP("127.0.0.1", self.node.port, timeout=30) as client:
-                what(client)
+                client.sendmail("news@shop.example", list(recipients or ["ann@y.test"]), "Subject: x\r\n\r\nhello\r\n")
 
         await asyncio.to_thread(run)
 
-    async def submit(self, *recipients: str) -> None:
-        content = "Subject: x\r\n\r\nhello\r\n"
-        await self.talk(
-            lambda client: client.sendmail("news@shop.example", list(recipients or ["ann@y.test"]), content)
-        )
-
 
 @asynccontextmanager
-async def telling(folder: Path, hop: NextHop, gateway: str, more: str = MORE) -> AsyncIterator[Telling]:
-    node = MailNode(folder, gateway, more=more, listener=LISTENER)
-    node.core_returns()
-    own = settings.from_environment(node.environment)
-    worker = Worker(own, generation.read(own), 0, 1)
-    made = Telling(node, hop)
-    worker.teller.hub.listen(made.told.append)
-    running = asyncio.create_task(worker.run())
+async def telling(folder: Path, hop: NextHop, gateway: str) -> AsyncIterator[World]:
+    node = TellingNode(folder, gateway, more=MORE, listener=LISTENER)
+    await node.start()
     try:
-        await node.until(node.core.are_accepting)
-        yield made
+        yield World(node, hop)
     finally:
-        worker.stop.set()
-        await node.stop()  # the worker waits for its core to end
-        await running
+        await node.stop()
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[Telling]:
+async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with next_hop() as (hop, gateway), telling(tmp_path, hop, gateway) as made:
         yield made
 
 
-async def test_a_reception_and_a_delivery(world: Telling) -> None:
+async def test_a_reception_and_a_delivery(world: World) -> None:
     await world.submit()
     received: Received = await world.heard(Received)
     delivered: Delivered = await world.heard(Delivered)
@@ -93,7 +71,7 @@ async def test_a_reception_and_a_delivery(world: Telling) -> None:
     assert received.connection != delivered.connection
 
 
-async def test_all_recipients_of_a_transaction_are_one_batch(world: Telling) -> None:
+async def test_all_recipients_of_a_transaction_are_one_batch(world: World) -> None:
     await world.submit("ann@y.test", "bob@y.test")
     await world.node.until(lambda: sum(isinstance(one, Delivered) for one in world.told) == 2)
     events = [one for one in world.told if isinstance(one, Received | Delivered)]
@@ -102,7 +80,7 @@ async def test_all_recipients_of_a_transaction_are_one_batch(world: Telling) -> 
     assert len({one.connection for one in events if isinstance(one, Received)}) == 1
 
 
-async def test_a_transient_failure(world: Telling) -> None:
+async def test_a_transient_failure(world: World) -> None:
     world.hop.first_answers = ["452 4.2.2 mailbox full"]
     await world.submit()
     delayed: Delayed = await world.heard(Delayed)
@@ -110,7 +88,7 @@ async def test_a_transient_failure(world: Telling) -> None:
     assert (delayed.remote, delayed.reply, delayed.retries) == ("127.0.0.1", "452 4.2.2 mailbox full", 0)
 
 
-async def test_a_failure_for_good_and_the_bounce_that_it_makes(world: Telling) -> None:
+async def test_a_failure_for_good_and_the_bounce_that_it_makes(world: World) -> None:
     world.hop.first_answers = ["550 5.1.1 no such user"]
     await world.submit()
     failed: Failed = await world.heard(Failed)
@@ -121,14 +99,14 @@ async def test_a_failure_for_good_and_the_bounce_that_it_makes(world: Telling) -
 
 
 async def test_a_next_hop_that_is_not_there(tmp_path: Path) -> None:
-    async with telling(tmp_path, NextHop(), "127.0.0.1:9", f"{MORE}\nConnect_Timeout_To_Delay = 0") as world:
+    async with telling(tmp_path, NextHop(), "127.0.0.1:9") as world:
         await world.submit()
         delayed: Delayed = await world.heard(Delayed)
     assert (delayed.stage, delayed.connection, delayed.remote) == (0, NO_ID, "")
     assert "[internal]" in delayed.reply
 
 
-async def test_a_refused_recipient_with_what_the_session_has_come_to(world: Telling) -> None:
+async def test_a_refused_recipient_with_what_the_session_has_come_to(world: World) -> None:
     talk = await Talk.to(world.node.port)
     for line in ("EHLO pc7", "MAIL FROM:<news@shop.example>", "RCPT TO:<no address>"):
         await talk.say(line)
@@ -145,7 +123,7 @@ async def test_a_refused_recipient_with_what_the_session_has_come_to(world: Tell
     assert rejected.message_context["rcptto_string"] == "RCPT TO:<no address>"
 
 
-async def test_a_client_that_is_turned_away_at_the_door(world: Telling) -> None:
+async def test_a_client_that_is_turned_away_at_the_door(world: World) -> None:
     talks = [await Talk.to(world.node.port) for _ in range(4)]
     rejected: Rejected = await world.heard(Rejected)
     assert (rejected.phase, rejected.code) == ("concurrency limit", 421)

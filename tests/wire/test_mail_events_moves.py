@@ -1,0 +1,51 @@
+"""What is told of a message that moves to another node: X where it was, R of `xfer` where it is, then its delivery."""
+
+import os
+import smtplib
+import tempfile
+from asyncio import to_thread
+from pathlib import Path
+
+import pytest
+
+from momentum_node.logs.events import Delivered, Moved, Received
+from tests.support.movingnodes import moving_nodes
+from tests.support.nexthop import next_hop
+from tests.support.ownnetwork import in_own_network
+from tests.support.tellingnode import TellingNode
+
+pytestmark = [
+    pytest.mark.netns,
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a network namespace"),
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+]
+
+
+def bring(node: TellingNode) -> None:
+    with smtplib.SMTP(str(node.local), node.port, timeout=30) as client:
+        client.sendmail("a@moving.test", ["b@y.test", "c@y.test"], "Subject: x\r\n\r\nhello\r\n")
+
+
+async def a_message_moves() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        async with next_hop() as (_, gateway), moving_nodes(Path(folder), gateway, kind=TellingNode) as nodes:
+            first, second = nodes.nodes
+            assert isinstance(first, TellingNode)
+            assert isinstance(second, TellingNode)
+            await to_thread(bring, first)
+            await nodes.give(second)
+            await first.until(lambda: sum(isinstance(one, Moved) for one in first.told) == 2)
+            await second.until(lambda: sum(isinstance(one, Delivered) for one in second.told) == 2)
+
+            moved = [one for one in first.told if isinstance(one, Moved)]
+            arrived = [one for one in second.told if isinstance(one, Received)]
+            assert {one.remote for one in moved} == {second.name}
+            assert {one.protocol for one in arrived} == {"xfer"}
+            assert {one.id for one in arrived} == {one.id for one in moved}
+            assert len({one.batch for one in (*moved, *arrived)}) == 1
+            assert not any(isinstance(one, Delivered) for one in first.told)
+
+
+def test_a_message_that_moves_is_told_on_both_nodes() -> None:
+    in_own_network(a_message_moves)
