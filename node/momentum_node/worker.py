@@ -152,7 +152,7 @@ class Worker:
         stores = list(self._shards.all())
         return wire.Figures(
             by_class=tuple(self._delivery.by_class.items()),
-            queues=tuple(queues),
+            queues=(*queues, *self._mover.queues()),
             active=active,
             oldest_s=oldest_s,
             commits=sum(store.commits for store in stores),

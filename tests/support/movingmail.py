@@ -11,7 +11,7 @@ from functools import partial
 
 from momentum_node.mmove.giver import Giver
 from momentum_node.mmove.plan import Move, Owners, Stay, destination
-from momentum_node.mmove.receiver import Arrived, Arriving, Close, Event, Piece, Receiver, Released
+from momentum_node.mmove.receiver import Arrived, Arriving, Close, Event, Piece, Receiver, Released, Ticket
 from momentum_node.mmove.sender import Sender
 from momentum_node.mmove.taker import Taker
 from momentum_node.smtp.reply import Reply
@@ -316,9 +316,14 @@ class World:
             wire.giver.hear(wire.sender.receive(data))
 
     def _hear(self, wire: Wire, events: Sequence[Event]) -> None:
-        def answer(reply: Reply) -> None:
+        def answer(ticket: Ticket, reply: Reply) -> None:
             if wire.is_open:
-                self._hear(wire, wire.receiver.answer(reply))
+                self._hear(wire, wire.receiver.answer(ticket, reply))
+
+        def take(ticket: Ticket) -> None:
+            assert wire.arriving is not None
+            block, addresses = wire.arriving.block, wire.arriving.addresses
+            wire.taker.take(block, addresses, tuple(wire.pieces), None, lambda reply, _kept: answer(ticket, reply))
 
         for event in events:
             match event:
@@ -326,11 +331,9 @@ class World:
                     wire.arriving, wire.pieces = event, []
                 case Piece(data):
                     wire.pieces.append(data)
-                case Arrived():
-                    assert wire.arriving is not None
-                    block, addresses = wire.arriving.block, wire.arriving.addresses
-                    wire.taker.take(block, addresses, tuple(wire.pieces), None, lambda reply, _kept: answer(reply))
-                case Released(releases):
-                    wire.taker.release(releases, answer)
+                case Arrived(ticket):
+                    take(ticket)
+                case Released(releases, ticket):
+                    wire.taker.release(releases, partial(answer, ticket))
                 case Close():
                     raise AssertionError("the receiver closed the session")

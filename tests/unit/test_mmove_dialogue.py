@@ -16,7 +16,18 @@ from momentum_node.mmove.metadata import (
     encode,
     encode_releases,
 )
-from momentum_node.mmove.receiver import FULL, TAKEN, Arrived, Arriving, Close, Event, Piece, Receiver, Released
+from momentum_node.mmove.receiver import (
+    FULL,
+    MAX_UNANSWERED,
+    TAKEN,
+    Arrived,
+    Arriving,
+    Close,
+    Event,
+    Piece,
+    Receiver,
+    Released,
+)
 from momentum_node.mmove.sender import LOST, NOT_ADVERTISED, NOT_SMTP, Answered, Ended, Forgotten, Letter, Ready, Sender
 from momentum_node.mmove.sender import Event as SenderEvent
 from momentum_node.smtp.reply import OK, Reply
@@ -60,12 +71,12 @@ class Pair:
                     self._arriving, self._content = event, b""
                 case Piece(data):
                     self._content += data
-                case Arrived():
+                case Arrived(ticket):
                     self.arrived.append((self._arriving, self._content))
-                    self._take(self.receiver.answer(self.answer))
-                case Released(releases):
+                    self._take(self.receiver.answer(ticket, self.answer))
+                case Released(releases, ticket):
                     self.released += releases
-                    self._take(self.receiver.answer(OK))
+                    self._take(self.receiver.answer(ticket, OK))
 
 
 @pytest.mark.parametrize("step", [1, 7, 1 << 20])
@@ -99,6 +110,31 @@ def test_a_release_is_told_and_confirmed() -> None:
     pair.sender.release((("a", 2), ("b", 5)))
     assert pair.talk() == [Forgotten((("a", 2), ("b", 5)))]
     assert pair.released == [("a", 2), ("b", 5)]
+
+
+def test_the_peer_hears_answers_in_the_order_of_its_commands_and_waits_when_it_is_too_fast() -> None:
+    sender, receiver = Sender("n1"), Receiver("n2")
+    sender.receive(receiver.output())
+    receiver.receive(sender.output())
+    sender.receive(receiver.output())
+    letters = [letter(str(number)) for number in range(MAX_UNANSWERED + 1)]
+    for one in letters:
+        sender.offer(one)
+    tickets = [event.ticket for event in receiver.receive(sender.output()) if isinstance(event, Arrived)]
+    assert len(tickets) == MAX_UNANSWERED
+    assert receiver.waits
+
+    more = [event.ticket for event in receiver.answer(tickets[1], FULL) if isinstance(event, Arrived)]
+    assert len(more) == 1  # there was room for one again
+    assert not [event for event in sender.receive(receiver.output()) if isinstance(event, Answered)]
+    receiver.answer(tickets[0], TAKEN)
+    answered = [event for event in sender.receive(receiver.output()) if isinstance(event, Answered)]
+    assert answered == [Answered(letters[0], TAKEN), Answered(letters[1], FULL)]
+    for ticket in [*tickets[2:], *more]:
+        receiver.answer(ticket, TAKEN)
+    assert len(sender.receive(receiver.output())) == MAX_UNANSWERED - 1
+    with pytest.raises(ProtocolError):
+        receiver.answer(tickets[0], TAKEN)
 
 
 def test_what_has_no_answer_when_the_wire_breaks_is_in_doubt() -> None:

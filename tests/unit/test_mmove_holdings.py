@@ -54,7 +54,9 @@ def test_only_mail_of_other_nodes_is_taken_into_custody() -> None:
     world = World()
     assert world.holdings.keeps(message(), NOW)
     assert not world.holdings.keeps(message("b", "fixed"), NOW)
+    assert world.holdings.queues(NOW) == [("#mmove", "n2", 1, NOW - 1.0)]
     assert (world.holdings.moving, world.take()) == (1, ["a"])
+    assert world.holdings.queues(NOW) == [("#mmove", "n2", 1, 0.0)]  # under way
     for owner, members in (("n1", ALL), (None, ALL), ("n2", frozenset({"n1"}))):
         world = World(owner, members)
         assert not world.holdings.is_elsewhere("moving")

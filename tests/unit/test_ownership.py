@@ -3,19 +3,23 @@
 from ipaddress import ip_address
 
 from momentum_node.duravip.vip import Placement
+from momentum_node.limits.authority import Authority
+from momentum_node.limits.questions import described
+from momentum_node.limits.rules import LimitRules
 from momentum_node.mmove.owners import told
 from momentum_node.ownership import Ownership
 from momentum_node.worker_link import Members, Owned
 from tests.support.configuration import loaded
 
 A, B, C = (ip_address(f"198.18.0.{last}") for last in (41, 42, 43))
-BINDINGS = loaded("""
+LOADED = loaded("""
 Binding "a" { Bind_Address = "198.18.0.41" Enable_Duravip = true }
 Binding "b" { Bind_Address = "198.18.0.42" Enable_Duravip = true }
 Binding "c" { Bind_Address = "198.18.0.43" Enable_Duravip = true }
 Binding "fixed" { Bind_Address = "198.18.0.9" }
 Cluster { Topology "198.18.0.0/24" { CidrMask = "32" Interface = "lo" } }
-""").node.bindings
+""")
+BINDINGS = LOADED.node.bindings
 
 
 class Machine:
@@ -56,3 +60,7 @@ def test_an_administrator_hears_where_the_mail_of_a_binding_goes() -> None:
     assert [ownership.whereabouts(name, BINDINGS) for name in ("a", "fixed", "default", "unknown")] == [None] * 4
     assert ownership.whereabouts("b", BINDINGS) == "n2 owns 198.18.0.42: its mail is moved there"
     assert ownership.whereabouts("c", BINDINGS) == "nobody owns 198.18.0.43: its mail waits here"
+    plain = Authority(LimitRules(LOADED.tree, LOADED.sources.place)).explain("b", "d.test", None, 0.0).plain()
+    said = described({**plain, "whereabouts": ownership.whereabouts("b", BINDINGS)})
+    assert "but n2 owns 198.18.0.42: its mail is moved there" in said.splitlines()
+    assert "but" not in described({**plain, "whereabouts": None})

@@ -14,6 +14,8 @@ from momentum_node.spool.marks import Mark, State, is_looping
 from momentum_node.spool.message import Message
 
 CHANGING_REST_S: Final = 0.5
+MOVES: Final = "#mmove"
+"""Momentum's name of the queue of what is moved."""
 
 
 class Holdings:
@@ -48,6 +50,15 @@ class Holdings:
     def held(self) -> int:
         """Messages that neither leave nor are delivered for now."""
         return len(self._held)
+
+    def queues(self, now: float) -> list[tuple[str, str, int, float]]:
+        """What is on its way, as figures show queues: binding `#mmove`, node, messages, age of the oldest in seconds."""
+        found = []
+        for shard_and_node, lane in sorted(self.lanes.items()):
+            first = [queue[0].envelope.created for queue in (lane.moved, lane.injected) if queue]
+            if count := lane.waiting + lane.under_way:
+                found.append((MOVES, shard_and_node.node, count, now - min(first, default=now)))
+        return found
 
     def is_elsewhere(self, binding: str) -> bool:
         """Another member owns it."""

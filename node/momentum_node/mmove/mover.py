@@ -92,6 +92,10 @@ class Mover:
         """Messages that are to leave."""
         return self._holdings.moving
 
+    def queues(self) -> list[tuple[str, str, int, float]]:
+        """See `Holdings.queues`."""
+        return self._holdings.queues(clock.wall())
+
     @property
     def is_able(self) -> bool:
         """There is somebody who carries them."""

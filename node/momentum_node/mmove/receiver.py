@@ -1,11 +1,13 @@
 """The side that takes messages, without I/O: commands in, replies and events out. See `sender` for the dialogue.
 
-It knows no relay rules, no trace headers and no policy: who may speak was decided by the certificate. One event at a
-time: after `Arrived` or `Released` nothing is read until `answer`. Where the content goes is the driver's matter: it
-gets it in pieces as they come.
+It knows no relay rules, no trace headers and no policy: who may speak was decided by the certificate. Where the content
+goes is the driver's matter: it gets it in pieces as they come. `Arrived` and `Released` carry a ticket with which they
+are answered, in any order: the peer hears the answers in the order of its commands. Meanwhile more is read, so that
+what comes together shares a sync.
 """
 
 import re
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, TypeAlias
@@ -17,6 +19,7 @@ from momentum_node.smtp.reply import Reply, reply
 
 MAX_LINE_BYTES: Final = 8192
 MAX_ERRORS: Final = 10
+MAX_UNANSWERED: Final = 64
 TAKEN: Final = reply(250, "2.6.0", "message received")
 BUSY: Final = reply(451, "4.3.0", "the message is just changing here, come again")
 FULL: Final = reply(452, "4.3.1", "no room for moved mail")
@@ -47,9 +50,18 @@ class Arriving:
     addresses: tuple[str, ...]
 
 
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """Of one thing that the peer wants an answer to."""
+
+    answer: Reply | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Arrived:
     """The content is complete: store it, then `answer`."""
+
+    ticket: Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,7 @@ class Released:
     """The peer's copies of these (id, hop) are gone: note it, then `answer`."""
 
     releases: tuple[tuple[str, int], ...]
+    ticket: Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +86,6 @@ class _Reading(Enum):
     RELEASES = auto()
     CONTENT = auto()
     NOTHING = auto()  # of a chunk or block that was refused
-    ANSWER = auto()  # waits for the driver
     ENDED = auto()
 
 
@@ -91,18 +103,26 @@ class Receiver:
         self._addresses: list[str] = []
         self._errors = 0
         self._has_greeted = False
-        self._output = [reply(220, "", f"{name} ESMTP cluster").encode()]
+        self._output: deque[Reply | Ticket] = deque([reply(220, "", f"{name} ESMTP cluster")])
+        self._owed = 0
         self._events: list[Event] = []
 
     @property
     def waits(self) -> bool:
         """For `answer`: nothing more needs to be read from the peer."""
-        return self._reading is _Reading.ANSWER
+        return self._owed >= MAX_UNANSWERED
 
     def output(self) -> bytes:
         """What is to be sent now; handed out once."""
-        parts, self._output = self._output, []
-        return b"".join(parts)
+        said = []
+        while self._output:
+            first = self._output[0]
+            answer = first.answer if isinstance(first, Ticket) else first
+            if answer is None:
+                break
+            said.append(answer.encode())
+            self._output.popleft()
+        return b"".join(said)
 
     def receive(self, data: bytes) -> list[Event]:
         """Bytes of the peer."""
@@ -110,12 +130,12 @@ class Receiver:
             self._input += data
         return self._go_on()
 
-    def answer(self, answer: Reply) -> list[Event]:
-        """The word on the last `Arrived` or `Released`."""
-        if self._reading is not _Reading.ANSWER:
+    def answer(self, ticket: Ticket, answer: Reply) -> list[Event]:
+        """The word on an `Arrived` or `Released`."""
+        if ticket.answer is not None:
             raise ProtocolError("an answer that nothing waits for")
-        self._say(answer)
-        self._reading = _Reading.LINE
+        ticket.answer = answer
+        self._owed -= 1
         return self._go_on()
 
     # -- reading
@@ -128,6 +148,8 @@ class Receiver:
 
     def _step(self) -> bool:
         """Read one thing; False when there is nothing more to read now."""
+        if self.waits:
+            return False
         match self._reading:
             case _Reading.LINE:
                 return self._step_line()
@@ -169,12 +191,11 @@ class Receiver:
         if self._left:
             return False
         if self._reading is _Reading.CONTENT:
-            self._events.append(Arrived())
-            self._reading = _Reading.ANSWER
+            self._events.append(Arrived(self._owe()))
             self._forget()
         else:
-            self._reading = _Reading.LINE
             self._say(self._after)
+        self._reading = _Reading.LINE
         return True
 
     # -- commands
@@ -265,13 +286,13 @@ class Receiver:
             self._events.append(Arriving(block, tuple(self._addresses)))
 
     def _release(self, data: bytes) -> None:
+        self._reading = _Reading.LINE
         try:
-            self._events.append(Released(decode_releases(data)))
+            releases = decode_releases(data)
         except ProtocolError:
-            self._reading = _Reading.LINE
             self._refuse(say.SYNTAX_ERROR)
         else:
-            self._reading = _Reading.ANSWER
+            self._events.append(Released(releases, self._owe()))
 
     def _read_away(self, why: Reply) -> None:
         self._forget()
@@ -283,7 +304,13 @@ class Receiver:
     # -- saying
 
     def _say(self, answer: Reply) -> None:
-        self._output.append(answer.encode())
+        self._output.append(answer)
+
+    def _owe(self) -> Ticket:
+        ticket = Ticket()
+        self._output.append(ticket)
+        self._owed += 1
+        return ticket
 
     def _refuse(self, why: Reply) -> None:
         self._errors += 1

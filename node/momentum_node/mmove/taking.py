@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from typing import Final, cast
 
 from momentum_node import clock
-from momentum_node.mmove.receiver import Arrived, Arriving, Close, Event, Piece, Receiver, Released
+from momentum_node.mmove.receiver import Arrived, Arriving, Close, Event, Piece, Receiver, Released, Ticket
 from momentum_node.mmove.taker import Taker
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.reply import Reply
@@ -78,10 +79,10 @@ class Taking(asyncio.Protocol):
                     self._begin(event)
                 case Piece(data):
                     self._add(data)
-                case Arrived():
-                    self._take()
-                case Released(releases):
-                    self._taker.release(releases, self._answer)
+                case Arrived(ticket):
+                    self._take(partial(self._answer, ticket))
+                case Released(releases, ticket):
+                    self._taker.release(releases, partial(self._answer, ticket))
                 case Close() if self._transport is not None:
                     self._flush()
                     self._transport.close()
@@ -101,36 +102,36 @@ class Taking(asyncio.Protocol):
         else:
             self._large.add(data)
 
-    def _take(self) -> None:
+    def _take(self, answer: Callable[[Reply], None]) -> None:
         arriving, parts, large = self._arriving, tuple(self._parts), self._large
         assert arriving is not None  # noqa: S101 - `Arriving` comes first
         self._arriving, self._parts, self._large = None, [], None
         if large is None:
-            self._taker.take(arriving.block, arriving.addresses, parts, None, lambda reply, _kept: self._answer(reply))
+            self._taker.take(arriving.block, arriving.addresses, parts, None, lambda reply, _kept: answer(reply))
         else:
-            self._start(self._take_large(arriving, large))
+            self._start(self._take_large(arriving, large, answer))
 
-    async def _take_large(self, arriving: Arriving, large: LargeBody) -> None:
+    async def _take_large(self, arriving: Arriving, large: LargeBody, answer: Callable[[Reply], None]) -> None:
         try:
             file = await large.finish()
         except OSError:
             await large.drop()
-            self._answer(say.SPOOL_FAILED)
+            answer(say.SPOOL_FAILED)
             return
 
-        def answer(reply: Reply, is_kept: bool) -> None:
+        def decided(reply: Reply, is_kept: bool) -> None:
             if is_kept:
                 file.close()
             else:
                 self._start(large.drop())
-            self._answer(reply)
+            answer(reply)
 
-        self._taker.take(arriving.block, arriving.addresses, (), (large.name, file), answer)
+        self._taker.take(arriving.block, arriving.addresses, (), (large.name, file), decided)
 
-    def _answer(self, answer: Reply) -> None:
+    def _answer(self, ticket: Ticket, answer: Reply) -> None:
         if self._transport is not None:
             self._heard = clock.monotonic()
-            self._perform(self._receiver.answer(answer))
+            self._perform(self._receiver.answer(ticket, answer))
 
     # -- small steps
 
