@@ -5,7 +5,7 @@ kernel's neighbours ──▶ ARP on the bus ──▶ SharedArp ──▶ Telli
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from ipaddress import IPv4Address, IPv4Network
 from typing import Protocol
 
@@ -13,11 +13,13 @@ from momentum_node.clock import monotonic
 from momentum_node.config.model import Address
 from momentum_node.duravip.catalogue import MessageError
 from momentum_node.duravip.rtnetlink import RouteSocket
-from momentum_node.duravip.sharedarp import EVERY_S, Neighbour, SharedArp, Telling, decode, encode
+from momentum_node.duravip.sharedarp import EVERY_S, Neighbour, SharedArp, Telling, audience, decode, encode
 from momentum_node.errors import BusError, DriverError
 from momentum_node.log import logger
 
 STEP_S = 0.02
+SOON_S = 1.0
+"""Between two exchanges, however many views there are."""
 
 
 class KernelNeighbours:
@@ -56,26 +58,33 @@ class Neighbourhood:
         self._network_of, self._vips = network_of, vips
         self._incarnation = incarnation
         self._telling = Telling()
+        self._come: set[IPv4Address] = set()  # and nobody was told yet
+        self._here: set[IPv4Address] = set()  # those for whom it is being found out whom to tell
         self._work = asyncio.Event()
         self._is_due = True
         self.table = SharedArp()
 
     async def run(self) -> None:
         """For ever."""
-        next_exchange = 0.0
+        last = float("-inf")
         while True:
-            if self._is_due or monotonic() >= next_exchange:
-                self._is_due, next_exchange = False, monotonic() + EVERY_S
+            self._work.clear()  # first: what comes from here on is not slept over
+            if monotonic() >= last + self._pause_s:
+                self._is_due, last = False, monotonic()
                 await self._exchange()
+            await self._begin_telling()
             for vip, neighbour in self._telling.due(monotonic()):
                 self._teller.tell_neighbour(vip, neighbour.mac)
             if not self._telling.is_over:
                 await asyncio.sleep(STEP_S)
                 continue
-            self._work.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, next_exchange - monotonic())):
+                async with asyncio.timeout(max(0.0, last + self._pause_s - monotonic())):
                     await self._work.wait()
+
+    @property
+    def _pause_s(self) -> float:
+        return SOON_S if self._is_due else EVERY_S
 
     def view_changed(self) -> None:
         """Newcomers know nobody."""
@@ -89,16 +98,45 @@ class Neighbourhood:
 
     def came(self, vip: Address) -> None:
         """It is plumbed here."""
-        network = self._network_of(vip) if isinstance(vip, IPv4Address) else None
-        if isinstance(vip, IPv4Address) and network is not None:
-            floating = {address for address in self._vips() if isinstance(address, IPv4Address)}
-            self._telling.begin(vip, self.table.known(monotonic()), network, floating)
+        if isinstance(vip, IPv4Address):
+            self._come.add(vip)
             self._work.set()
 
     def gone(self, vip: Address) -> None:
         """It is not."""
         if isinstance(vip, IPv4Address):
+            self._come.discard(vip)
+            self._here.discard(vip)
             self._telling.stop(vip)
+
+    async def _begin_telling(self) -> None:
+        """For all that came since the last time at once: they share their networks, and so their audiences.
+
+        In a thread: with ten thousand addresses it takes longer than this loop may stand still.
+        """
+        if not self._come:
+            return
+        here, self._here, self._come = self._come, self._come, set()
+        now, vips = monotonic(), tuple(self._vips())
+        found = await asyncio.to_thread(self._audiences, tuple(here), vips, self.table.known(now))
+        for vip, told in found:
+            if vip in self._here:
+                self._telling.begin(vip, told, now)
+        self._here = set()
+
+    def _audiences(
+        self, come: Iterable[IPv4Address], vips: Iterable[Address], neighbours: list[Neighbour]
+    ) -> list[tuple[IPv4Address, tuple[Neighbour, ...]]]:
+        floating = {address for address in vips if isinstance(address, IPv4Address)}
+        by_network: dict[IPv4Network, tuple[Neighbour, ...]] = {}
+        found = []
+        for vip in come:
+            network = self._network_of(vip)
+            if network is not None:
+                if network not in by_network:
+                    by_network[network] = audience(neighbours, network, floating)
+                found.append((vip, by_network[network]))
+        return found
 
     async def _exchange(self) -> None:
         try:

@@ -8,7 +8,8 @@ directed at a host reaches also those that only ever talked to the owner before.
 it passes the machine by.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Final, NamedTuple
 
@@ -27,6 +28,8 @@ RATE: Final = 400.0
 """Directed replies a second; broadcasts have a bucket of their own, and 500 together are allowed."""
 MOST_TOLD: Final = 1000
 """Neighbours that are told of one address: at that rate in 2.5 s. Beyond, the broadcast has to do."""
+TELLING_S: Final = 10.0
+"""As long as the broadcasts of an address go on; thousands of addresses that come at once are told to few."""
 
 
 class Neighbour(NamedTuple):
@@ -97,24 +100,37 @@ def shown(neighbours: Iterable[Neighbour], now: float) -> Iterator[str]:
         yield f"{one.address!s:<17}[{one.mac.hex(':')}]  {now - one.seen:.0f}s"
 
 
+def audience(
+    neighbours: Iterable[Neighbour], network: IPv4Network, apart: Collection[IPv4Address]
+) -> tuple[Neighbour, ...]:
+    """Who is told of an address of `network`: the youngest that are in it and no addresses that move (`apart`)."""
+    there = (one for one in neighbours if one.address in network and one.address not in apart)
+    return tuple(sorted(there, key=lambda one: -one.seen)[:MOST_TOLD])
+
+
+@dataclass(slots=True)
+class _Round:
+    audience: tuple[Neighbour, ...]
+    until: float
+    told: int = 0
+
+
 class Telling:
     """Which neighbour to tell of which address next: one of each address in turn, at a bounded rate."""
 
     def __init__(self) -> None:
-        self._waiting: dict[IPv4Address, list[Neighbour]] = {}
+        self._rounds: dict[IPv4Address, _Round] = {}
         self._tokens = 0.0
         self._filled: float | None = None
 
-    def begin(
-        self, vip: IPv4Address, neighbours: Iterable[Neighbour], network: IPv4Network, apart: set[IPv4Address]
-    ) -> None:
-        """`vip` is here: tell those of its network, the youngest first, except the addresses that are `apart`."""
-        there = [one for one in neighbours if one.address in network and one.address not in apart]
-        self._waiting[vip] = sorted(there, key=lambda one: one.seen)[-MOST_TOLD:]
+    def begin(self, vip: IPv4Address, audience: tuple[Neighbour, ...], now: float) -> None:
+        """`vip` is here: tell these, for `TELLING_S` at most. Many addresses may share one audience."""
+        if audience:
+            self._rounds[vip] = _Round(audience, now + TELLING_S)
 
     def stop(self, vip: IPv4Address) -> None:
         """It is not here any more: nobody is told (failover R8)."""
-        self._waiting.pop(vip, None)
+        self._rounds.pop(vip, None)
 
     def due(self, now: float) -> list[tuple[IPv4Address, Neighbour]]:
         """(address, whom to tell of it) now."""
@@ -122,17 +138,19 @@ class Telling:
         self._tokens = min(RATE / 10, self._tokens + elapsed * RATE)
         self._filled = now
         chosen = []
-        while self._tokens >= 1 and self._waiting:
-            vip = next(iter(self._waiting))
-            waiting = self._waiting.pop(vip)
-            if waiting:
-                chosen.append((vip, waiting.pop()))
-                self._tokens -= 1
-            if waiting:
-                self._waiting[vip] = waiting  # behind the others
+        while self._tokens >= 1 and self._rounds:
+            vip = next(iter(self._rounds))
+            turn = self._rounds.pop(vip)
+            if now >= turn.until:
+                continue
+            chosen.append((vip, turn.audience[turn.told]))
+            turn.told += 1
+            self._tokens -= 1
+            if turn.told < len(turn.audience):
+                self._rounds[vip] = turn  # behind the others
         return chosen
 
     @property
     def is_over(self) -> bool:
         """Nobody waits."""
-        return not self._waiting
+        return not self._rounds
