@@ -72,11 +72,6 @@ class Delivery:
     # -- the worker's side
 
     @property
-    def connections(self) -> int:
-        """Open connections."""
-        return len(self._hands)
-
-    @property
     def delivered(self) -> int:
         """Messages that a next hop took."""
         return self._settling.delivered
