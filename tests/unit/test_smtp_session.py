@@ -273,3 +273,53 @@ def test_an_idle_session_is_told_why_it_ends() -> None:
     talk.perform(talk.session.end(IDLE))
     talk.run("S: 421 4.4.2 ...")
     assert talk.is_closed
+
+
+def test_addresses_without_domain_are_completed_where_an_option_names_one() -> None:
+    options = InboundOptions(
+        open_relay=True, unqualified_sender_domain="from.test", unqualified_recipient_domain="to.test"
+    )
+    talk = Dialogue(options).run("""
+        S: 220 ...
+        C: HELO client.test
+        S: 250 ...
+        C: MAIL FROM:<ann>
+        S: 250 ...
+        C: RCPT TO:<postmaster>
+        S: 250 ...
+        C: RCPT TO:<bob@y.test>
+        S: 250 ...
+        C: DATA
+        S: 354 ...
+        R: S: x\\r\\n\\r\\nhi\\r\\n.\\r\\n
+    """)
+    ((arriving, _),) = talk.messages
+    assert arriving.sender.text == "ann@from.test"
+    assert [one.text for one in arriving.recipients] == ["postmaster@to.test", "bob@y.test"]
+    Dialogue(OPEN).run("""
+        S: 220 ...
+        C: HELO client.test
+        S: 250 ...
+        C: MAIL FROM:<ann>
+        S: 553 5.1.7 malformed address
+    """)
+
+
+def test_address_literals_are_refused_where_an_option_says_so() -> None:
+    script = """
+        S: 220 ...
+        C: HELO client.test
+        S: 250 ...
+        C: MAIL FROM:<a@x.test>
+        S: 250 ...
+        C: RCPT TO:<b@[192.0.2.1]>
+    """
+    Dialogue(OPEN).run(script + "S: 250 2.1.5 recipient ok")
+    Dialogue(InboundOptions(open_relay=True, allow_ip_literal=False)).run(script + "S: 553 5.1.3 malformed address")
+
+
+def test_blanks_behind_a_command_are_taken_away_where_an_option_says_so() -> None:
+    talk = Dialogue(OPEN).run("S: 220 ...").run("R: RSET  \\r\\n")
+    talk.run("S: 501 5.5.2 syntax error")
+    talk = Dialogue(InboundOptions(allow_trailing_whitespace=True)).run("S: 220 ...").run("R: RSET  \\r\\n")
+    talk.run("S: 250 2.0.0 reset ok")

@@ -64,6 +64,10 @@ class InboundOptions:
     max_recipients_per_message: int = 0
     require_ehlo: bool = False
     allow_null_envelope_sender: bool = True
+    allow_ip_literal: bool = True
+    allow_trailing_whitespace: bool = False  # Allow_Trailing_Whitespace_In_Commands
+    unqualified_sender_domain: str | None = None  # Domain_For_Unqualified_Sender_Address
+    unqualified_recipient_domain: str | None = None  # Domain_For_Unqualified_Recipient_Addresses
     relay_hosts: tuple[Network, ...] = ()
     relay_domains: tuple[str, ...] = ()  # globs, lower case
     relay_for_sending_domains: tuple[str, ...] = ()  # globs, lower case

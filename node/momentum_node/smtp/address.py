@@ -58,6 +58,14 @@ def parse_mailbox(text: str) -> Mailbox | None:
     return Mailbox(text, local, domain)
 
 
+def completed(text: str, domain: str | None) -> Mailbox | None:
+    """As `parse_mailbox`, of an address that gets `domain` when it has none."""
+    mailbox = parse_mailbox(text)
+    if domain is None or (mailbox is not None and mailbox.domain):
+        return mailbox
+    return parse_mailbox(f"{text}@{domain}")
+
+
 def literal_address(domain: str) -> str | None:
     """The IP address of an address literal, `[192.0.2.1]` or `[IPv6:2001:db8::1]`; None when it is none."""
     text = domain[1:-1]

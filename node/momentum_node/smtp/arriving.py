@@ -5,7 +5,7 @@ from typing import Final
 
 from momentum_node.config.model import InboundOptions
 from momentum_node.smtp import reply as say
-from momentum_node.smtp.address import NULL, Mailbox, parse_mailbox
+from momentum_node.smtp.address import NULL, Mailbox, completed
 from momentum_node.smtp.data import ContentCheck
 from momentum_node.smtp.relay import is_accepted
 from momentum_node.smtp.repair import Repair, repair_of
@@ -52,8 +52,8 @@ class Arriving:
             return problem
         if not sender:
             return None if options.allow_null_envelope_sender else say.NULL_SENDER_REFUSED
-        mailbox = parse_mailbox(sender)
-        if mailbox is None:
+        mailbox = completed(sender, options.unqualified_sender_domain)
+        if mailbox is None or (mailbox.is_literal and not options.allow_ip_literal):
             return say.BAD_SENDER
         self.sender = mailbox
         return None if mailbox.is_ascii or self.smtputf8 else say.NEEDS_SMTPUTF8
@@ -62,8 +62,8 @@ class Arriving:
         """Take RCPT's arguments; the refusal, or None. `trusted`: the client may relay."""
         if parameters:
             return say.UNKNOWN_PARAMETER
-        mailbox = parse_mailbox(recipient)
-        if mailbox is None:
+        mailbox = completed(recipient, options.unqualified_recipient_domain)
+        if mailbox is None or (mailbox.is_literal and not options.allow_ip_literal):
             return say.BAD_ADDRESS
         if not mailbox.is_ascii and not self.smtputf8:
             return say.NEEDS_SMTPUTF8

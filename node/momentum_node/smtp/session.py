@@ -171,6 +171,8 @@ class Session(Dialogue):
 
     def _command(self, line: bytes) -> None:
         self.last_line = line
+        if self.options.allow_trailing_whitespace:
+            line = line.rstrip(b" \t")
         verb, _, argument = line.partition(b" ")
         handler = self._COMMANDS.get(verb.upper())
         if handler is None:
