@@ -10,7 +10,7 @@ from tests.support.lab import why_no_lab
 from tests.support.labcluster import LabCluster
 from tests.support.movingnodes import certify
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(600)]
 
 VIP = "198.18.0.41"
 COUNT = 200

@@ -24,6 +24,7 @@ from momentum_node.status.report import Report
 from tests.support.lab import Host
 
 MAIL_ID = 10025
+STOP_S = 115.0  # addresses are handed over for 30 s, their mail for 60 s
 
 
 @dataclass
@@ -99,7 +100,7 @@ class LabNode:
             if (process := self.processes.pop(name, None)) is not None:
                 process.terminate()
                 try:
-                    process.wait(45)
+                    process.wait(STOP_S)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()

@@ -106,7 +106,8 @@ class Nodes:
         """kill -9 of manager and workers, all at once; the others see it leave."""
         assert node.manager is not None
         for pid in [node.manager.pid, *node.worker_pids()]:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         await asyncio.to_thread(node.manager.wait)
         node.manager = None
         await self.unserve(node)

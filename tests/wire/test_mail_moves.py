@@ -114,7 +114,7 @@ async def a_stopping_node_lets_its_mail_go() -> None:
         first, second = nodes.nodes
         bring(first, subjects)
         await nodes.give(second)
-        assert await first.core.moved_all(60.0) == 0
+        assert await first.core.moved_all(LIMIT_S) == 0
         assert waiting(first) == 0
         await hop_has(hop, 50)
         arrived_once(hop, subjects)

@@ -1,4 +1,4 @@
-"""Which value counts for mail that leaves: the levels of fallback (configuration §9). One object serves one generation."""
+"""Which value counts for mail that leaves: the levels of fallback (configuration §9). One object for one generation."""
 
 from collections.abc import Iterator
 

@@ -52,7 +52,7 @@ class Holdings:
         return len(self._held)
 
     def queues(self, now: float) -> list[tuple[str, str, int, float]]:
-        """What is on its way, as figures show queues: binding `#mmove`, node, messages, age of the oldest in seconds."""
+        """What is on its way, as figures show queues: `#mmove`, node, messages, age of the oldest in seconds."""
         found = []
         for shard_and_node, lane in sorted(self.lanes.items()):
             first = [queue[0].envelope.created for queue in (lane.moved, lane.injected) if queue]
