@@ -157,6 +157,7 @@ def test_a_date_and_a_message_id_are_added_where_they_are_missing() -> None:
     assert added.endswith("\r\nDate: Mon, 23 Nov 2026 05:00:00 +0000\r\nMessage-ID: <00-01-00002-00000003@mx.test>\r\n")
     has_both = f"DATE: today\\r\\nmessage-id: <own@x.test>\\r\\n{HEADERS}\\r\\nDate: of the body"
     assert head(has_both).count("Date:") == head(has_both).count("Message-ID:") == 0
+    assert "Message-ID" not in head(f"{HEADERS}Message-ID:\\r\\n\\r\\nbody")  # an empty one is one, too
     assert head(f"{HEADERS}\\r\\nbody", date_header="none", message_id_header="none", trace_headers=False) == ""
 
 

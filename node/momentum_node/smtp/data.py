@@ -17,9 +17,8 @@ from momentum_node.smtp.reply import Reply
 MAX_HEADER_BYTES: Final = 262_144
 MAX_RECEIVED: Final = 100  # Max_Received_Headers
 _LONE_BEFORE_DOT: Final = re.compile(rb"(?:(?<!\r)\n|\r)\.[\r\n]")
-_RECEIVED: Final = re.compile(rb"^received:", re.IGNORECASE | re.MULTILINE)
-_MESSAGE_ID: Final = re.compile(rb"^message-id:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
-_DATE: Final = re.compile(rb"^date[ \t]*:", re.IGNORECASE | re.MULTILINE)
+# An LF in front is found much faster than the beginning of a line.
+_NOTED: Final = re.compile(rb"\n(received|date|message-id)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _LOOK_BACK: Final = 4  # bytes that may belong to a dot line of the next chunk
 
 
@@ -68,6 +67,7 @@ class ContentCheck:
         self.message_id = ""
         self.has_headers = False
         self.has_date = False
+        self.has_message_id = False
         self.begins_with_empty_line = False
         self._adds_date = options.date_header == "ifneeded"
         self._adds_message_id = options.message_id_header == "ifneeded"
@@ -86,7 +86,7 @@ class ContentCheck:
     @property
     def wants_message_id(self) -> bool:
         """There is no Message-ID header, and there shall be one."""
-        return self._adds_message_id and not self.message_id
+        return self._adds_message_id and not self.has_message_id
 
     def feed(self, part: bytes) -> None:
         """See the next bytes of the content."""
@@ -139,10 +139,16 @@ class ContentCheck:
         if ends != headers.count(b"\n") or ends != headers.count(b"\r"):
             self.problem = say.BARE_IN_HEADERS
             return
-        if len(_RECEIVED.findall(headers)) > MAX_RECEIVED:
-            self.problem = say.MAIL_LOOP
         self.eight_bit_headers = not headers.isascii()
-        self.has_date = _DATE.search(headers) is not None
-        found = _MESSAGE_ID.search(headers)
-        if found is not None:
-            self.message_id = found[1].decode("utf-8", "replace").strip()
+        hops = 0
+        for name, value in _NOTED.findall(b"\n" + headers):
+            match name.lower():
+                case b"received":
+                    hops += 1
+                case b"date":
+                    self.has_date = True
+                case _ if not self.has_message_id:
+                    self.has_message_id = True
+                    self.message_id = value.decode("utf-8", "replace").strip()
+        if hops > MAX_RECEIVED:
+            self.problem = say.MAIL_LOOP

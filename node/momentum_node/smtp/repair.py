@@ -64,9 +64,9 @@ class Repair:
 
 def repair_of(options: InboundOptions) -> Repair | None:
     """What these options ask for; None: every message is kept as it comes."""
-    is_folded = options.max_line_length_policy == "fix" and options.max_line_length
-    is_fixed = "fix" in {options.lone_lf_in_headers, options.lone_lf_in_body}
-    return Repair(options) if is_fixed or is_folded else None
+    if options.lone_lf_in_headers == "fix" or options.lone_lf_in_body == "fix":
+        return Repair(options)
+    return Repair(options) if options.max_line_length_policy == "fix" and options.max_line_length else None
 
 
 def _split(data: bytes) -> tuple[bytes, bytes] | None:
