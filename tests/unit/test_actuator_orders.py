@@ -18,8 +18,7 @@ pytestmark = [pytest.mark.looptime, pytest.mark.asyncio]
 
 VIP = ip_address("192.0.2.41")
 PLAN = VipPlan("eth0", 32, ((25, 100),))
-STRANGER = "02:00:00:00:00:99"
-MEMBER = "02:00:00:00:00:03"
+STRANGER, MEMBER = "02:00:00:00:00:99", "02:00:00:00:00:03"
 
 
 class Node:
@@ -35,11 +34,8 @@ class Node:
         self.actuator = Actuator(self, self, {VIP: PLAN}, self, asyncio.get_running_loop().time, check_interval_s=30.0)
 
     def close(self) -> None:
-        """No socket stays open."""
         for sock in self.open:
             sock.close()
-
-    # the supervisor
 
     async def probe(self, interface: str, address: Address) -> str | None:
         await self._do("probe")
