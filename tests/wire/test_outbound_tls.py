@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from momentum_node.config.model import TlsOptions, Wish
+from momentum_node.config.model import OutboundOptions, TlsOptions, Wish
 from momentum_node.smtp.opening import STARTTLS_MISSING
 from momentum_node.smtp.terms import Terms
 from tests.support.errand import Errand
@@ -124,3 +124,12 @@ async def test_a_server_that_says_go_ahead_and_speaks_no_tls() -> None:
         await errand.run(wishing("ifavailable"), at)
     assert errand.why is not None
     assert errand.why.enhanced == "4.7.5"
+
+
+async def test_a_handshake_that_does_not_end_is_ended() -> None:
+    async with scripted(OFFER, b"220 go\r\n") as at:  # which waits until we have closed
+        errand = Errand()
+        options = OutboundOptions(ehlo_timeout_s=1.0)
+        await errand.run(wishing("required"), at, options=options)
+    assert errand.why is not None
+    assert errand.why.text == "451 4.7.5 [internal] TLS negotiation failed: no answer"

@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
         self.recipients = 0
         self.tls_version: str | None = None
         self._context = context
-        self._handshake: asyncio.Task[None] | None = None
+        self._handshake: asyncio.Task[None] | None = None  # kept from being collected; it ends with the transport
         self._owner = owner
         self.options = options
         """The owner may replace them between two letters: time-outs are looked up anew for each."""
@@ -160,7 +160,6 @@ class Connection(asyncio.Protocol):
     async def _secure(self) -> None:
         """Make this connection one through TLS, and greet again; or end it."""
         failure = await self._failure_of_handshake()
-        self._handshake = None
         self._perform(self._client.secured() if failure is None else self._client.give_up(tls_failed(failure)))
 
     async def _failure_of_handshake(self) -> str | None:
@@ -187,8 +186,6 @@ class Connection(asyncio.Protocol):
         if self._is_closed:
             return
         self._is_closed = True
-        if self._handshake is not None:
-            self._handshake.cancel()
         if self._timer is not None:
             self._timer.cancel()
         if self._transport is not None:
