@@ -1,6 +1,7 @@
 """The story of the demo: a cluster comes up, takes mail, loses the node that owns the address, and gets it back."""
 
 import asyncio
+import json
 import subprocess
 import threading
 import time
@@ -15,6 +16,7 @@ from momentum_operator.settings import Settings
 from tests.support import poller
 from tests.support.addresswatch import Change
 from tests.support.labcluster import LabCluster, NotSoError
+from tests.support.nodetls import certify
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "cluster.yaml"
 VIP = "198.18.0.41"
@@ -36,6 +38,9 @@ class Story:
         resource = rendering.read_resource(EXAMPLE)
         files = rendering.render_resource(resource, rendering.parse_nodes(ring), Settings()).files
         self.cluster.write(lambda _name: files)
+        authority = None
+        for node in self.cluster.nodes.values():
+            authority = certify(node.etc, json.loads(files["nodes.json"])["cluster"], authority)
         self.cluster.start_sink()
 
     def follow(self) -> None:

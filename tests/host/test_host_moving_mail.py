@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.lab import why_no_lab
 from tests.support.labcluster import LabCluster
-from tests.support.movingnodes import certify
+from tests.support.nodetls import certify
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(600)]
 

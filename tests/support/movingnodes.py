@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import datetime as dt
 import json
 import os
 import signal
@@ -14,8 +13,8 @@ from pathlib import Path
 from momentum_node.cluster.running import cluster_services
 from momentum_node.mmove.owners import told
 from momentum_node.services import tls_context
-from momentum_operator import certificates
 from tests.support.mailnode import MailNode
+from tests.support.nodetls import certify
 from tests.support.ownnetwork import ip
 
 ADDRESS = ip_address("198.18.0.9")
@@ -24,17 +23,6 @@ Binding "moving" {{ Bind_Address = "198.18.0.9" Enable_Duravip = true Match_Doma
 ECCluster_Listener {{ Listen "*:{port}" {{ }} }}
 Cluster {{ {cluster} Topology "198.18.0.0/24" {{ CidrMask = "32" Interface = "lo" }} }}
 """
-
-
-def certify(folder: Path, cluster: str, authority: certificates.Pair | None = None) -> certificates.Pair:
-    """Put a node's certificate, its key and the authority's certificate there; returns the authority."""
-    now = dt.datetime.now(dt.UTC)
-    signer = authority or certificates.make_authority(cluster, now)
-    pair = certificates.make_certificate(signer, cluster, "node", now)
-    folder.mkdir(exist_ok=True)
-    for name, content in (("ca.crt", signer.certificate), ("tls.crt", pair.certificate), ("tls.key", pair.key)):
-        (folder / name).write_bytes(content)
-    return signer
 
 
 class Nodes:

@@ -63,6 +63,18 @@ def arrived_once(hop: NextHop, subjects: list[str]) -> None:
     assert set(hop.peers) == {str(ADDRESS)}
 
 
+async def ten_thousand_messages_follow_their_address() -> None:
+    async with stage(workers=(2, 2)) as (hop, nodes):
+        first, second = nodes.nodes
+        subjects = [[f"message {client} {number}" for number in range(500)] for client in range(20)]
+        await asyncio.gather(*(asyncio.to_thread(bring, first, some) for some in subjects))
+        await nodes.give(second)
+        await hop_has(hop, 10_000, 300.0)
+        await first.until(lambda: waiting(first) == 0, LIMIT_S)
+        await second.until(lambda: waiting(second) == 0, LIMIT_S)
+        arrived_once(hop, [subject for some in subjects for subject in some])
+
+
 async def queued_mail_follows_its_address() -> None:
     subjects = [f"message {number}" for number in range(200)]
     async with stage(workers=(2, 1)) as (hop, nodes):  # both of the giver's workers have some, and the taker has one
@@ -120,14 +132,14 @@ async def a_stopping_node_lets_its_mail_go() -> None:
         arrived_once(hop, subjects)
 
 
-async def killed_between_steps() -> None:
+async def killed_between_steps(rounds: int = 4) -> None:
     """A → B → A → B, and each time a node is killed while mail moves."""
     subjects = [f"message {number}" for number in range(300)]
     async with stage() as (hop, nodes):
         first, second = nodes.nodes
         bring(first, subjects)
         giver, taker = first, second
-        for round_ in range(4):
+        for round_ in range(rounds):
             await nodes.give(taker, is_served=False)
             await taker.until(partial(has_some, taker), LIMIT_S)
             victim = (giver, taker)[round_ % 2]
@@ -148,6 +160,16 @@ STORIES = [
     a_stopping_node_lets_its_mail_go,
     killed_between_steps,
 ]
+
+
+LONG_STORIES = [ten_thousand_messages_follow_their_address, partial(killed_between_steps, 20)]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("story", LONG_STORIES, ids=["ten thousand", "killed twenty times"])
+def test_mail_moves_for_long(story: Callable[[], Coroutine[object, object, None]]) -> None:
+    in_own_network(story)
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
