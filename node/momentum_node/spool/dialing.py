@@ -1,6 +1,7 @@
 """Making one connection for a queue: where to, with whose leave, to which address of the best host that takes it."""
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -157,5 +158,6 @@ async def _attempt(connection: Connection, source: Address | None) -> Reply | No
     except TimeoutError:
         return CONNECT_TIMED_OUT
     except OSError as error:
-        return reply(451, "4.4.1", f"[internal] {connection.target.address}: {error.strerror or error}")
+        reason = os.strerror(error.errno) if error.errno else str(error)  # the loops have texts of their own
+        return reply(451, "4.4.1", f"[internal] {connection.target.address}: {reason}")
     return NO_CONNECTION if connection.is_closed else None
