@@ -19,6 +19,7 @@ SAMPLES = {
     "regex": [r"^a\d+\.test$", '"'],
     "retries": ["auto", "3"],
     "aggressiveness": ["high", "0.5"],
+    "linelength": ["ignore", "998"],
     "endpoint": ["*:25"],
 }
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
@@ -44,11 +45,11 @@ SKIPPED |= {
 
 
 def values(kind: Type) -> st.SearchStrategy[object]:
-    one = TEXT if kind.kind == "string" else st.sampled_from(list(kind.words) or SAMPLES.get(kind.kind, ["1"]))
-    if kind.low is not None or kind.high is not None:
-        one = st.just(str(kind.low if kind.low is not None else kind.high))
     if kind.kind == "dict":
         return st.dictionaries(TEXT, TEXT, max_size=3)
+    one = TEXT if kind.kind == "string" else st.sampled_from(list(kind.words) or SAMPLES[kind.kind])
+    if kind.low is not None or kind.high is not None:
+        one = st.just(str(kind.low if kind.low is not None else kind.high))
     return st.lists(one, max_size=3) if kind.many else one
 
 
