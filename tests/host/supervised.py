@@ -62,9 +62,12 @@ class Supervised:
 
     def do(self, command: str, **arguments: Any) -> Any:
         """Let the core do something and return what came of it. Raises `Refused`."""
-        if self._connection is None:
+        if self._connection is not None:
+            return self._answer(self._connection, command, arguments)
+        try:
             return self._answer(self._connect(), command, arguments)
-        return self._answer(self._connection, command, arguments)
+        except ConnectionError:  # it was in the queue of a core that was killed and not yet gone
+            return self._answer(self._connect(), command, arguments)
 
     def _answer(self, connection: socket.socket, command: str, arguments: dict[str, Any]) -> Any:
         connection.sendall(json.dumps({"do": command, **arguments}).encode() + b"\n")

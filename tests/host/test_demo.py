@@ -21,7 +21,7 @@ def test_the_demo_tells_its_story_and_cleans_up(bus: str) -> None:
     before = set(ip("netns", "list").split("\n"))
     argv = [sys.executable, "-m", "demo", "--messages", "60", "--bus", bus]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
+    assert done.returncode == 0, done.stdout[:6000] + "\n…\n" + done.stdout[-3000:] + done.stderr[-3000:]
     assert "60 delivered, from 198.18.0.41" in done.stdout
     assert re.search(r"The client was without an answer for \d+ ms", done.stdout)
     assert "120 acknowledged, 120 of them delivered" in done.stdout
