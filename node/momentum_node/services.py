@@ -137,7 +137,7 @@ async def _run(own: settings.Settings) -> None:
             context = certificate.load()
             await stack.enter_async_context(_task(certificates.watch(certificate.refresh)))
             await _serve(stack, [("/v1/report", status.report)], address, context)
-            between = watched(own.tls)
+            between = watched(own.tls)  # a context of its own: the cluster listener names its protocol in it (ALPN)
             await stack.enter_async_context(cluster_services(own, between.load()))
             await stack.enter_async_context(_task(certificates.watch(between.refresh)))
         else:

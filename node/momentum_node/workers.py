@@ -19,7 +19,7 @@ from momentum_node.errors import ProtocolError
 from momentum_node.limits.desk import Desk
 from momentum_node.limits.figures import Sums, total
 from momentum_node.log import logger
-from momentum_node.peer import peer_uid
+from momentum_node.peer import accept, listen_for_frames
 from momentum_node.status.report import MailReport
 
 SILENCE_S = 1.0
@@ -75,12 +75,7 @@ class Workers:
 
     def listen(self, path: Path) -> None:
         """Wait for workers at `path` (mode 0666: who connects is checked by uid)."""
-        path.unlink(missing_ok=True)
-        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._listening.bind(str(path))
-        path.chmod(0o666)
-        self._listening.listen(64)
-        self._listening.setblocking(False)
+        self._listening = listen_for_frames(path)
         self.desk.open()
         asyncio.get_running_loop().add_reader(self._listening.fileno(), self._accept)
 
@@ -201,13 +196,9 @@ class Workers:
 
     def _accept(self) -> None:
         assert self._listening is not None  # noqa: S101 - the reader is removed before it becomes None
-        sock, _ = self._listening.accept()
-        uid = peer_uid(sock)
-        if uid not in self._uids:
-            logger().warning("refused a connection to the worker socket", uid=uid)
-            sock.close()
+        sock = accept(self._listening, self._uids, "refused a connection to the worker socket")
+        if sock is None:
             return
-        sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         self._links += 1
         worker = Worker(sock, self._links)

@@ -1,6 +1,7 @@
 """What can happen to a simulated cluster, drawn at random: faults, and what administrators do."""
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 
@@ -12,7 +13,7 @@ PAUSES = ((0.0, 0.05), (0.0, 0.5), (0.5, 2.0))
 STORM_PAUSES = ((0.0, 0.05), (0.0, 0.05), (0.0, 0.1), (0.0, 0.3), (0.2, 1.0))
 
 
-class Mishaps:
+class Mishaps(ABC):
     """The half of a run that does harm. `World` is the other half."""
 
     random: random.Random
@@ -27,17 +28,17 @@ class Mishaps:
     restart_s: float
     faults_until_s: float
 
-    def tell(self, line: str | Callable[[], str]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def tell(self, line: str | Callable[[], str]) -> None: ...
 
-    def later(self, delay: tuple[float, float]) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def later(self, delay: tuple[float, float]) -> float: ...
 
-    def draw_definitions(self, node_id: int) -> tuple[Definition, ...]:
-        raise NotImplementedError
+    @abstractmethod
+    def draw_definitions(self, node_id: int) -> tuple[Definition, ...]: ...
 
-    def start(self, node_id: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def start(self, node_id: int) -> None: ...
 
     def _one(self) -> Process:
         return self.processes[self.random.choice(self.node_ids)]

@@ -19,7 +19,7 @@ from momentum_node.cluster.relay import relay
 from momentum_node.cluster.roster import short
 from momentum_node.errors import ConfigurationError, ProtocolError
 from momentum_node.log import logger
-from momentum_node.peer import peer_uid
+from momentum_node.peer import accept, listen_for_frames
 from momentum_node.spool.message import MAX_SHARDS
 
 MOVES: Final = "ECmmove2"
@@ -46,12 +46,7 @@ class Door:
 
     def listen(self, path: Path) -> None:
         """Wait for workers at `path` (mode 0666: who connects is checked by uid)."""
-        path.unlink(missing_ok=True)
-        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._listening.bind(str(path))
-        path.chmod(0o666)
-        self._listening.listen(64)
-        self._listening.setblocking(False)
+        self._listening = listen_for_frames(path)
         asyncio.get_running_loop().add_reader(self._listening.fileno(), self._accept)
 
     async def close(self) -> None:
@@ -105,12 +100,9 @@ class Door:
 
     def _accept(self) -> None:
         assert self._listening is not None  # noqa: S101 - the reader is removed before it becomes None
-        sock, _ = self._listening.accept()
-        if (uid := peer_uid(sock)) not in self._uids:
-            logger().warning("refused a connection to the cluster socket", uid=uid)
-            sock.close()
+        sock = accept(self._listening, self._uids, "refused a connection to the cluster socket")
+        if sock is None:
             return
-        sock.setblocking(False)
         worker = _Worker(sock)
         self._workers.append(worker)
         asyncio.get_running_loop().add_reader(sock.fileno(), self._read, worker)

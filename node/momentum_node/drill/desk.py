@@ -14,7 +14,6 @@ Whatever ends the connection while the address is away, this side brings it back
 import asyncio
 import contextlib
 import json
-import socket
 from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
@@ -28,7 +27,7 @@ from momentum_node.duravip.moves import MoveRefused
 from momentum_node.duravip.table import Table
 from momentum_node.errors import ProtocolError
 from momentum_node.log import logger
-from momentum_node.peer import peer_uid
+from momentum_node.peer import is_welcome
 
 SOCKET: Final = "drill.sock"  # in the node's run folder
 MAX_REQUEST_BYTES: Final = 4096
@@ -97,7 +96,7 @@ class DrillDesk:
         session = _Session(self)
         try:
             with contextlib.closing(writer), contextlib.suppress(OSError, ValueError):
-                if self._may_ask(writer):
+                if is_welcome(writer.get_extra_info("socket"), self._uids, "refused a drill"):
                     await self._answer(session, reader, writer)
         finally:
             await session.end()
@@ -111,13 +110,6 @@ class DrillDesk:
                 told = {"error": str(refused)}
             writer.write(json.dumps(told).encode() + b"\n")
             await writer.drain()
-
-    def _may_ask(self, writer: asyncio.StreamWriter) -> bool:
-        sock: socket.socket = writer.get_extra_info("socket")
-        uid = peer_uid(sock)
-        if uid not in self._uids:
-            logger().warning("refused a drill", uid=uid)
-        return uid in self._uids
 
     # -- what a session may have done --------------------------------------------------------------
 

@@ -14,8 +14,7 @@ from typing import Any, Final
 
 from momentum_node.limits.desk import Desk
 from momentum_node.limits.figures import Sums
-from momentum_node.log import logger
-from momentum_node.peer import peer_uid
+from momentum_node.peer import is_welcome
 
 SOCKET: Final = "limits.sock"  # in the node's run folder
 MAX_QUESTION_BYTES: Final = 4096
@@ -52,8 +51,7 @@ class Questions:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer), contextlib.suppress(OSError, ValueError, TimeoutError):
             sock: socket.socket = writer.get_extra_info("socket")
-            if (uid := peer_uid(sock)) not in self._uids:
-                logger().warning("refused a reader of the limits socket", uid=uid)
+            if not is_welcome(sock, self._uids, "refused a reader of the limits socket"):
                 return
             async with asyncio.timeout(PATIENCE_S):
                 line = await reader.readline()

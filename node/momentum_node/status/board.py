@@ -7,12 +7,10 @@ come in a burst (10,000 addresses move) become one report.
 import asyncio
 import contextlib
 import json
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from momentum_node.log import logger
-from momentum_node.peer import peer_uid
+from momentum_node.peer import is_welcome
 from momentum_node.status.report import Report
 
 BURST_S = 0.05
@@ -64,17 +62,10 @@ class Board:
 
     async def _serve(self, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer):
-            if not self._may_read(writer):
+            if not is_welcome(writer.get_extra_info("socket"), self._uids, "refused a reader of the status socket"):
                 return
             with contextlib.suppress(ConnectionError):
                 await self._follow(writer)
-
-    def _may_read(self, writer: asyncio.StreamWriter) -> bool:
-        sock: socket.socket = writer.get_extra_info("socket")
-        uid = peer_uid(sock)
-        if uid not in self._uids:
-            logger().warning("refused a reader of the status socket", uid=uid)
-        return uid in self._uids
 
     async def _follow(self, writer: asyncio.StreamWriter) -> None:
         while not writer.is_closing():
