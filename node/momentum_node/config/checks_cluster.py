@@ -94,10 +94,11 @@ def _type(replicate: Scope) -> str:
 
 def _limits(scope: Scope, kinds: tuple[str, ...]) -> Iterator[tuple[Setting, tuple[str, ...]]]:
     """Cluster-wide limits that are set, with the kinds of the scopes around them, outermost first."""
-    for name in _NEEDED if scope.settings else ():
-        setting = scope.settings.get(name)
-        if setting is not None and not _is_unlimited(name, setting.decoded):
-            yield setting, kinds
+    if not scope.settings.keys().isdisjoint(_NEEDED):
+        for name in _NEEDED:
+            setting = scope.settings.get(name)
+            if setting is not None and not _is_unlimited(name, setting.decoded):
+                yield setting, kinds
     for rule in scope.acl:
         yield from _limits(rule.scope, (*kinds, "peer"))
     for child in scope.children.values():

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from momentum_node.config.lexer import SyntaxFault
 from momentum_node.config.lowering import lower
@@ -31,6 +31,14 @@ class DirectoryReader(Protocol):
         """The names of the regular files in a directory, in any order."""
 
 
+class _Parsed(NamedTuple):
+    """One file as it was read."""
+
+    statements: tuple[Statement, ...]
+    size: int  # bytes
+    may_include: bool  # the word stands in it somewhere: otherwise nobody needs to walk through it
+
+
 class Files:
     """Everything one load reads. Faults go to `report`; a file that cannot be parsed adds nothing."""
 
@@ -38,7 +46,7 @@ class Files:
         self._read, self._contained, self._search = read, contained, search
         self.sources = Sources()
         self.report = Report(self.sources)
-        self._parsed: dict[str, tuple[tuple[Statement, ...], int]] = {}  # path → statements, characters
+        self._parsed: dict[str, _Parsed] = {}  # by path
         self._stack: list[str] = []
         self._characters = 0
         self._hash = hashlib.sha256()
@@ -94,11 +102,14 @@ class Files:
         if known is None:
             self._hash.update(data)
             source = self._source(path, data)
-            known = (self._parse(source) if source else (), len(data))
+            includes = source is not None and "include" in source.text.lower()
+            known = _Parsed(self._parse(source) if source else (), len(data), includes)
             self._parsed[path] = known
-        self._characters += known[1]
+        self._characters += known.size
+        if not known.may_include:
+            return known.statements
         self._stack.append(path)
-        expanded = tuple(self._expanded(known[0]))
+        expanded = tuple(self._expanded(known.statements))
         self._stack.pop()
         return expanded
 

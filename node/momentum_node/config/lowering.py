@@ -30,9 +30,13 @@ class Lowering:
         self._singletons: dict[str, Scalar] = {}
 
     def body(self, scope: Scope, statements: Iterable[Statement], depth: int) -> None:
+        as_written = scope.name.lower() in _AS_WRITTEN
         for statement in statements:
             if isinstance(statement, Entry):
-                self._entry(scope, statement)
+                if as_written and statement.key.text.lower() not in _ALIASES:  # most of a large file
+                    self._builder.option(scope, statement.key, statement.value)
+                else:
+                    self._entry(scope, statement)
             elif isinstance(statement, Stanza):
                 self._stanza(scope, statement, depth)
             elif isinstance(statement, Loader):
@@ -160,9 +164,7 @@ class Lowering:
 
     def _entry(self, scope: Scope, entry: Entry) -> None:
         inside, name = scope.name.lower(), entry.key.text.lower()
-        if inside in _AS_WRITTEN and name not in _ALIASES:  # most of a large file
-            self._builder.option(scope, entry.key, entry.value)
-        elif not inside and name.endswith("_listener") and isinstance(entry.value, (Array, Scalar)):
+        if not inside and name.endswith("_listener") and isinstance(entry.value, (Array, Scalar)):
             lowering_listener.listener_list(self._builder, entry)
         elif not inside and name == "control_listener_timeout":
             self._control_timeout(scope, entry)

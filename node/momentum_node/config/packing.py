@@ -23,6 +23,8 @@ _FIRST_OBJECT: Final = 10
 _CODES: Final = {kind: code for code, kind in (*enumerate(_TEXTS), *enumerate(_OBJECTS, _FIRST_OBJECT))}
 _NAMES: Final = {kind: tuple(field.name for field in fields(kind)) for kind in _OBJECTS}
 _KINDS: Final = {code: kind for kind, code in _CODES.items()}
+# Making a packer takes longer than packing one object. One that is at work cannot pack what is inside its object.
+_idle: Final[list[msgpack.Packer]] = []
 
 
 def shape() -> bytes:
@@ -33,7 +35,9 @@ def shape() -> bytes:
 
 def pack(value: object) -> bytes:
     """Plain values, and objects of the model in them."""
-    packed: bytes = msgpack.packb(value, default=_extension)
+    packer = _idle.pop() if _idle else msgpack.Packer(default=_extension)
+    packed: bytes = packer.pack(value)
+    _idle.append(packer)
     return packed
 
 

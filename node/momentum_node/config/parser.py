@@ -67,10 +67,10 @@ class _Parser:
         self.begin = self._token[1]
         first = self._scalar()
         follower = self._token[0]
-        if follower not in _NO_SCALAR:
-            return self._two_words(first)
         if follower == "=":
             return self._after_equals(first)
+        if follower not in _NO_SCALAR:
+            return self._two_words(first)
         if follower in {"[", "("}:
             return Entry(first, self._value(first))
         if follower == "{":
@@ -80,8 +80,11 @@ class _Parser:
         raise self._unexpected(f"after '{first.text}'", "an option is written `name = value`, a stanza `name { … }`")
 
     def _after_equals(self, first: Scalar) -> Statement:
-        equals = self._take()
-        if self._token[0] == "{":
+        equals = self._token
+        self._token = follower = next(self._tokens)
+        if follower[0] not in _NO_SCALAR:  # most statements of a large file
+            return _made(Entry, (first, self._scalar()))
+        if follower[0] == "{":
             return self._stanza(first, None, (), equals_at=equals[1])
         return Entry(first, self._value(first))
 

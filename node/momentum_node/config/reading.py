@@ -203,9 +203,8 @@ def _not_built(tree: Scope) -> Iterator[str]:
         if built is None:
             yield f"{schema.scope_name(kind)} {scope.instance}" if kind == "replicate" else schema.scope_name(kind)
             continue
-        for name in scope.settings:
-            if name not in built:
-                yield schema.spelling(kind, name)
+        if not built.issuperset(scope.settings):
+            yield from (schema.spelling(kind, name) for name in scope.settings if name not in built)
 
 
 def _scopes(scope: Scope) -> Iterator[Scope]:

@@ -1,8 +1,8 @@
 """Where text comes from: each file gets a range of one number line, so a position is a single integer (`at`)
 and only what is shown to a person is turned into file, line and column."""
 
-import re
 from bisect import bisect_right
+from itertools import accumulate
 
 from momentum_node.config.messages import Message
 from momentum_node.config.model import Place
@@ -13,7 +13,6 @@ MOST_KEPT = 1000  # messages kept in full; the rest is only counted
 MOST_COUNTED = 10_000  # errors after which reading stops
 _TEXT_KEPT = 400  # characters of one message; a value can be as long as the file
 _HINTED = 25  # messages that get a costly hint
-_NEWLINE = re.compile("\n")
 LINE_SHOWN = 100  # code points of a source line that are shown
 
 
@@ -28,7 +27,8 @@ class Source:
     def starts(self) -> list[int]:
         """Offsets of the first character of each line."""
         if self._starts is None:
-            self._starts = [0, *(line.end() for line in _NEWLINE.finditer(self.text))]
+            lengths = map((1).__add__, map(len, self.text.split("\n")))
+            self._starts = list(accumulate(lengths, initial=0))[:-1]
         return self._starts
 
     def place(self, offset: int) -> Place:
