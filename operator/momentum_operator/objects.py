@@ -39,6 +39,13 @@ class Identity:
             "blockOwnerDeletion": True,
         }
 
+    def is_of_another(self, value: Object) -> bool:
+        """Whether an earlier cluster of this name owns the object: its keys and its memory are that one's. Kubernetes
+        collects it some time; until then it counts as missing, and is made anew in its place."""
+        owners = value["metadata"].get("ownerReferences") or []
+        clusters = {owner["uid"] for owner in owners if owner["kind"] == "MomentumCluster"}
+        return bool(clusters) and self.uid not in clusters
+
     def metadata(self, name: str, component: str) -> Object:
         """Metadata of an object of this cluster."""
         return {

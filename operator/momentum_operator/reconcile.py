@@ -102,15 +102,19 @@ class Reconciler:
             self._secrets = {}
             return None, None, None, None
         own = await asyncio.gather(
-            self._kube.get("ConfigMap", names.config_map(who.name), who.namespace),
-            self._kube.get("ConfigMap", names.state_map(who.name), who.namespace),
-            self._kube.get("DaemonSet", names.daemon_set(who.name), who.namespace),
-            self._kube.get("DaemonSet", names.arbiter(who.name), who.namespace),
+            self._own(who, "ConfigMap", names.config_map),
+            self._own(who, "ConfigMap", names.state_map),
+            self._own(who, "DaemonSet", names.daemon_set),
+            self._own(who, "DaemonSet", names.arbiter),
         )
         wanted = (names.bus_secret, names.ca_secret, names.node_secret, names.operator_secret)
-        secrets = await asyncio.gather(*(self._kube.get("Secret", f(who.name), who.namespace) for f in wanted))
+        secrets = await asyncio.gather(*(self._own(who, "Secret", named) for named in wanted))
         self._secrets = {secret["metadata"]["name"]: secret for secret in secrets if secret is not None}
         return own
+
+    async def _own(self, who: Identity, kind: str, named: Callable[[str], str]) -> Object | None:
+        found = await self._kube.get(kind, named(who.name), who.namespace)
+        return None if found is None or who.is_of_another(found) else found
 
     async def _jobs(self, who: Identity) -> dict[str, Object]:
         if not self._settings.allowed(who.namespace):
@@ -210,7 +214,8 @@ def _sorted_vips(who: Identity, duravips: Iterable[Object]) -> tuple[dict[str, O
     for value in duravips:
         spec, namespace = value["spec"], value["metadata"]["namespace"]
         if namespace == who.namespace and spec["clusterName"] == who.name:
-            mine[spec["address"]] = value
+            if not who.is_of_another(value):
+                mine[spec["address"]] = value
         else:
             claimed[spec["address"]] = f"{namespace}/{spec['clusterName']}"
     return mine, claimed

@@ -139,6 +139,26 @@ async def test_a_resource_where_none_is_allowed_is_told_so_and_gets_nothing(
             await kubectl(server, "delete", "mc", "mail", "-n", "stranger")
 
 
+async def test_what_an_earlier_cluster_of_the_name_left_is_made_anew(
+    server: ApiServer, installation: Installation, logs: Path
+) -> None:
+    """This API server collects no garbage, like one whose controller manager is slow: everything of the first stays."""
+    with installation.operator(logs):
+        certificates = []
+        for _ in range(2):
+            await kubectl(server, "apply", "-f", "-", stdin=_resource())
+            await _until(server, _ready("False"), "mc", "mail", within_s=40)
+            cluster = json.loads(await kubectl(server, "get", "mc", "mail", "-n", "mail", "-o", "json"))
+            for kind, name in (("secret", "mail-node-tls"), ("configmap", "mail-state"), ("dvip", "mail-198-18-0-41")):
+                kept = json.loads(await kubectl(server, "get", kind, name, "-n", "mail", "-o", "json"))
+                assert [o["uid"] for o in kept["metadata"]["ownerReferences"]] == [cluster["metadata"]["uid"]], kind
+                if kind == "secret":
+                    certificates.append(kept["data"])
+            await kubectl(server, "delete", "mc", "mail", "-n", "mail")
+        assert certificates[0] != certificates[1]
+    assert "a round failed" not in logs.read_text()
+
+
 async def _versions(server: ApiServer) -> dict[str, str]:
     """resourceVersion of everything the operator writes."""
     text = await kubectl(server, "get", "mc,dvip,configmap,secret,daemonset,pod", "-n", "mail", "-o", "json")
