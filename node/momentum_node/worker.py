@@ -80,7 +80,7 @@ class Worker:
         self.store = self._shards.own
         self._door = Door(self._link.send)
         self.admission = Admission(self.product, self._refusal, self._door)
-        self.assigner = Assigner(lookup, self._delivery.holds)
+        self.assigner = Assigner(lookup, self._delivery.sources.holds)
         self._use(lookup)
 
     # -- life
@@ -305,11 +305,11 @@ class Worker:
         Until the listener is taken from us a new client is told 421: it comes back, and finds the new owner.
         """
         parsed = ip_address(address)
-        self._delivery.lose(parsed)
+        self._delivery.sources.lose(parsed)
         for session in self._sessions_on(parsed):
             session.end(say.ADDRESS_MOVES)
-        await self._until(lambda: not self._sessions_on(parsed) and not self._delivery.uses(parsed), grace_s)
-        self._delivery.drop(parsed)
+        await self._until(lambda: not self._sessions_on(parsed) and not self._delivery.sources.uses(parsed), grace_s)
+        self._delivery.sources.drop(parsed)
         for session in self._sessions_on(parsed):
             session.abort(say.ADDRESS_MOVES)
         self._link.send(wire.Released(address))
@@ -320,7 +320,7 @@ class Worker:
     def _core_lost(self) -> None:
         """The listeners and DuraVIPs went with it; sessions and deliveries in hand go on."""
         self._delivery.is_open = False
-        self._delivery.forget_addresses()
+        self._delivery.sources.forget()
         self._delivery.leases.grants.core_lost()
         self._door.core_lost()
         self._close_servers()

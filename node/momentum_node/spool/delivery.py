@@ -28,13 +28,13 @@ from momentum_node.spool.message import Message
 from momentum_node.spool.ourselves import own_addresses
 from momentum_node.spool.schedule import Key, Queue, Schedule, before_attempt
 from momentum_node.spool.settling import Settling
+from momentum_node.spool.sources import ADDRESS_LOST, Sources
 from momentum_node.spool.store import Store
 from momentum_node.spool.telling import Teller
 from momentum_node.worker_link import Denied, Frame, Granted, HostRests, Recalled
 
 TICK_S: Final = 0.5
 SOURCE_REST_S: Final = 5.0  # after EADDRNOTAVAIL, before the next look
-ADDRESS_LOST: Final = reply(451, "4.3.2", "[internal] the source address moved to another node")
 STOPPING: Final = reply(451, "4.3.2", "[internal] this server is shutting down")
 
 
@@ -64,9 +64,9 @@ class Delivery:
         self._lookup: Lookup | None = None
         self._assignment = Assignment({})
         self._keeps_default = False  # Default_Binding = suspended
-        self._held: set[Address] = set()  # DuraVIPs that are on this node
         self._lines: dict[Key, Line] = {}
         self._hands: dict[Connection, Hand] = {}
+        self.sources = Sources(self._lines, self._hands, self._hand_back)
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- the worker's side
@@ -164,41 +164,8 @@ class Delivery:
 
     def gain(self, address: Address) -> None:
         """A DuraVIP is on this node: its bindings may deliver."""
-        self._held.add(address)
+        self.sources.gain(address)
         self.tick()
-
-    def holds(self, address: Address) -> bool:
-        """The DuraVIP is on this node."""
-        return address in self._held
-
-    def lose(self, address: Address) -> None:
-        """It will be gone: nothing new from it; messages in hand may finish until `drop`."""
-        self._held.discard(address)
-        for connection, hand in list(self._hands.items()):
-            if hand.way.source == address and not hand.messages:
-                connection.quit()
-
-    def forget_addresses(self) -> None:
-        """The core is gone, and the DuraVIPs with it; it will say which of them are here when it is back."""
-        self._held.clear()
-
-    def drop(self, address: Address) -> None:
-        """End what still uses it; messages in hand wait, without a try being counted."""
-        if address in self._held:
-            return
-        for line in self._lines.values():
-            for task in [task for task, source in line.opening.items() if source == address]:
-                task.cancel()
-        for connection, hand in list(self._hands.items()):
-            if hand.way.source == address:
-                self._hand_back(hand)
-                connection.abort(ADDRESS_LOST)
-
-    def uses(self, address: Address) -> bool:
-        """Some connection has it as its source, or is being opened from it."""
-        if any(address in line.opening.values() for line in self._lines.values()):
-            return True
-        return any(hand.way.source == address for hand in self._hands.values())
 
     async def close(self, grace_s: float) -> None:
         """No new message; those in hand have `grace_s`."""
@@ -238,7 +205,7 @@ class Delivery:
         binding: Binding | None = self._lookup.node.bindings.get(line.queue.key.binding)
         if binding is None:  # removed: its mail is on the way to `default`
             return False
-        return not binding.duravip or binding.address in self._held
+        return not binding.duravip or self.sources.holds(binding.address)
 
     def _pump(self, line: Line) -> None:
         """Give messages to idle connections; open more when the queue deserves them."""
