@@ -21,8 +21,9 @@ from momentum_operator.spec import ClusterSpec
 MAIL_UID = 10025
 SERVICES_UID = 10026
 MAIL_GID = 10025
-DRAIN_SECONDS = 30 + 60 + 15
-"""Addresses handed over, queues drained, a reserve."""
+DRAIN_SECONDS = (30 + 60 + 5) + 5 + 30 + 10 + 10
+"""The worst stop of a node, each part bounded where it is done: addresses handed over, queues moved and the core's end;
+sessions; deliveries in hand; the last sync; Corosync, which ends after all others."""
 ARBITER_STOP_SECONDS = 15
 
 _SHARED = "/run/momentum/node"

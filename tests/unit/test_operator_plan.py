@@ -2,6 +2,11 @@
 
 import json
 
+from momentum_node import mail, supervisor, worker
+from momentum_node.bus import container
+from momentum_node.config import schema
+from momentum_node.duravip.driver import DRAIN_LIMIT_S
+from momentum_operator import pod
 from momentum_operator.actions import Apply, Delete, IssueSecrets, RefreshPod, SetFinalizer
 from momentum_operator.observe import Other
 from momentum_operator.roster import read_node
@@ -227,3 +232,12 @@ def test_the_silence_that_isolates_follows_from_the_profile() -> None:
         world = World(resource=example(bus={"profile": profile}))
         world.settle()
         assert f"duravip_self_drop = {seconds}\n" in world.file("ecelerity.conf")
+
+
+def test_a_pod_is_given_the_time_that_its_slowest_stop_takes() -> None:
+    assert mail.STOP_LIMIT_S >= supervisor.STOP_S + worker.SESSION_GRACE_S + worker.DELIVERY_GRACE_S
+    assert pod.DRAIN_SECONDS >= mail.STOP_LIMIT_S + container.STOP_S
+    longest = schema.option("", "drain_queue_timeout")
+    assert longest is not None
+    assert longest.type.high is not None
+    assert DRAIN_LIMIT_S + longest.type.high <= supervisor.STOP_S
