@@ -17,9 +17,10 @@ from momentum_node.bus.contract import Member, ViewChanged
 from momentum_node.duravip.balance import Share, balance
 from momentum_node.duravip.catalogue import Catalogue
 from momentum_node.duravip.election import Candidate, elect
+from momentum_node.duravip.encoding import encode
 from momentum_node.duravip.gather import view_key
 from momentum_node.duravip.machine import DuraVip
-from momentum_node.duravip.messages import Drain, Facts, Mature, Released, State, encode
+from momentum_node.duravip.messages import Drain, Facts, Mature, Released, State
 from momentum_node.duravip.quorum import Rule
 from momentum_node.duravip.vip import Definition, Identity, Policy
 

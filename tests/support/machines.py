@@ -5,8 +5,9 @@ from ipaddress import ip_address
 
 from momentum_node.bus.contract import Member, ViewChanged
 from momentum_node.config.model import Address
+from momentum_node.duravip.encoding import decode
 from momentum_node.duravip.machine import DuraVip
-from momentum_node.duravip.messages import Envelope, decode
+from momentum_node.duravip.messages import Envelope
 from momentum_node.duravip.vip import (
     Definition,
     Effect,

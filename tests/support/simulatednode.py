@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from momentum_node.bus.contract import BusEvent, Delivered, Lost, Member, ViewChanged
 from momentum_node.config.model import Address
+from momentum_node.duravip.encoding import decode
 from momentum_node.duravip.fragments import Assembler
 from momentum_node.duravip.machine import DuraVip
-from momentum_node.duravip.messages import decode
 from momentum_node.duravip.table import Table
 from momentum_node.duravip.vip import Announce, Effect, Identity, Isolate, Multicast, Plumb, Unplumb
 from tests.support.network import Endpoint

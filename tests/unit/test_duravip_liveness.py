@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from momentum_node.bus.contract import Member
+from momentum_node.duravip.encoding import encode
 from momentum_node.duravip.liveness import Doubts, Liveness
-from momentum_node.duravip.messages import Beacon, Heartbeat, Suspect, encode
+from momentum_node.duravip.messages import Beacon, Heartbeat, Suspect
 from momentum_node.duravip.vip import Isolate, Policy
 from tests.support.machines import N1, N2, N3, cluster, echo, machine, message, sent, the, view
 

@@ -8,9 +8,10 @@ import pytest
 
 from momentum_node.bus.contract import MAX_MESSAGE_BYTES, ViewChanged
 from momentum_node.config.model import TopologyEntry, Vip
+from momentum_node.duravip.encoding import encode
 from momentum_node.duravip.gather import view_key
 from momentum_node.duravip.machine import DuraVip
-from momentum_node.duravip.messages import Drain, Mature, Released, State, encode
+from momentum_node.duravip.messages import Drain, Mature, Released, State
 from momentum_node.duravip.vip import (
     Announce,
     Definition,

@@ -8,6 +8,7 @@ import pytest
 
 from momentum_node.bus.contract import MAX_MESSAGE_BYTES, Member
 from momentum_node.duravip.catalogue import Catalogue, MessageError
+from momentum_node.duravip.encoding import decode, encode
 from momentum_node.duravip.fragments import Assembler, split
 from momentum_node.duravip.messages import (
     Cleared,
@@ -22,8 +23,6 @@ from momentum_node.duravip.messages import (
     State,
     StrangerVersion,
     UnknownKind,
-    decode,
-    encode,
 )
 from momentum_node.duravip.quorum import Rule
 from momentum_node.duravip.vip import Definition

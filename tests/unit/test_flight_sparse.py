@@ -6,10 +6,11 @@ import pytest
 
 from momentum_node.bus.contract import Member
 from momentum_node.duravip import flight
+from momentum_node.duravip.encoding import encode
 from momentum_node.duravip.flight import Did, Entry, Input, Opened
 from momentum_node.duravip.liveness import LEAST_SILENCE_S
 from momentum_node.duravip.machine import DuraVip
-from momentum_node.duravip.messages import Beacon, Suspect, encode
+from momentum_node.duravip.messages import Beacon, Suspect
 from momentum_node.duravip.recorded import RecordedDuraVip
 from momentum_node.duravip.replay import Replay
 from momentum_node.duravip.sparse import SPARSE_S, Sparse

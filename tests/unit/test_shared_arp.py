@@ -9,8 +9,8 @@ import pytest
 from momentum_node.clock import monotonic
 from momentum_node.duravip import arp
 from momentum_node.duravip.catalogue import MessageError
+from momentum_node.duravip.encoding import encode as encode_message
 from momentum_node.duravip.messages import Beacon
-from momentum_node.duravip.messages import encode as encode_message
 from momentum_node.duravip.neighbourhood import Neighbourhood
 from momentum_node.duravip.sharedarp import (
     LIFETIME_S,

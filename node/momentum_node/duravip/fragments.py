@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from momentum_node.bus.contract import MAX_MESSAGE_BYTES, Member
 from momentum_node.duravip.catalogue import MessageError
-from momentum_node.duravip.messages import Envelope, Fragment, decode, encode_fragment
+from momentum_node.duravip.encoding import decode, encode_fragment
+from momentum_node.duravip.messages import Envelope, Fragment
 
 PIECE_BYTES = MAX_MESSAGE_BYTES - 100  # room for the head of a fragment
 MAX_PIECES = 256  # 15 MB: many times the largest configuration

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from momentum_node.bus.contract import Member, ViewChanged
 from momentum_node.duravip.catalogue import MessageError
+from momentum_node.duravip.encoding import decode
 from momentum_node.duravip.flight import Input
 from momentum_node.duravip.machine import DuraVip
-from momentum_node.duravip.messages import Envelope, Message, State, decode
+from momentum_node.duravip.messages import Envelope, Message, State
 from momentum_node.duravip.vip import Announce, Effect, Isolate, Multicast, Plumb, Unplumb
 
 SHOWN = 6

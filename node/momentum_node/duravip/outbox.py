@@ -3,8 +3,9 @@
 Only what was delivered to ourselves is known to be delivered to the others of the view, and in which place (S3).
 """
 
+from momentum_node.duravip.encoding import encode
 from momentum_node.duravip.fragments import split
-from momentum_node.duravip.messages import Beacon, Heartbeat, Message, encode
+from momentum_node.duravip.messages import Beacon, Heartbeat, Message
 from momentum_node.duravip.vip import Multicast
 
 

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from momentum_node.bus.contract import Member
 from momentum_node.duravip.catalogue import MessageError
+from momentum_node.duravip.encoding import decode, encode
 from momentum_node.duravip.flight import Input
 from momentum_node.duravip.liveness import LEAST_SILENCE_S
-from momentum_node.duravip.messages import Beacon, Envelope, decode, encode
+from momentum_node.duravip.messages import Beacon, Envelope
 
 SPARSE_S: Final = LEAST_SILENCE_S / 5
 _HEAD: Final = encode(Beacon(), 0, 0)[:9]  # array of 6, version, "BEACON"
