@@ -34,11 +34,15 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 async def close(writer: asyncio.StreamWriter) -> None:
     """End a connection; what was written goes out first, if the peer reads within a second."""
-    writer.close()
-    with contextlib.suppress(OSError, TimeoutError):
+    if not writer.is_closing():
+        writer.close()
+    try:
         async with asyncio.timeout(1.0):
             await writer.wait_closed()
-    writer.transport.abort()
+    except TimeoutError:  # it has not ended: one that has is not aborted, the TLS of early Python 3.11 breaks at that
+        writer.transport.abort()
+    except OSError:
+        pass
 
 
 def notice_death(writer: asyncio.StreamWriter) -> None:
