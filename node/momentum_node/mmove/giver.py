@@ -170,6 +170,7 @@ def _letter(messages: Sequence[Message], marks: Sequence[Mark], content: bytes, 
             one.binding,
             one.domain,
             longer(one.trail, now),
+            one.answer,
         )
         for one, mark in zip(messages, marks, strict=True)
     )

@@ -49,5 +49,5 @@ def sort(
         taken.append(Recipient(id_, address, one.binding, one.domain, one.hop, awaited))
         trails.append(one.trail)
         if one.retries or one.next_attempt:
-            tries.append(Outcome(id_, Result.RETRY, one.retries, one.next_attempt))
+            tries.append(Outcome(id_, Result.RETRY, one.retries, one.next_attempt, answer=one.answer))
     return Intake(tuple(taken), tuple(tries), tuple(higher), tuple(trails))

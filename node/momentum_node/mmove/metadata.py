@@ -4,19 +4,21 @@
                   created    seconds since the epoch        size      bytes of the content
                   eight_bit  smtputf8  protocol  received_from  received_via  message_id  [batch  user]
                   messages   [[id, hop, retries, next attempt, binding, domain, [time of a hand-over …]] …]
+                  [answers]  of each message: [host, code, enhanced code, text] or nil
 
 One block stands for all messages that share a body; its messages are the RCPT commands that follow, in their order.
 Keys that a reader does not know are skipped: a field may be added without a new version when it can be left out.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgpack
 
 from momentum_node.errors import ProtocolError
-from momentum_node.spool.message import Envelope
+from momentum_node.smtp.reply import reply
+from momentum_node.spool.message import Answer, Envelope, answer_of
 
 VERSION: Final = 1
 MAX_BLOCK_BYTES: Final = 1 << 20
@@ -35,6 +37,7 @@ class Passenger:
     binding: str
     domain: str
     trail: tuple[float, ...] = ()
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ def encode(block: Block) -> bytes:
                 (one.id, one.hop, one.retries, one.next_attempt, one.binding, one.domain, one.trail)
                 for one in block.messages
             ],
+            **_answers(block.messages),
         },
         unicode_errors="surrogateescape",
     )
@@ -91,6 +95,10 @@ def decode(data: bytes, sender: str) -> Block:
             user=_text(fields.get("user", "")),
         )
         messages = tuple(_passenger(one) for one in fields["messages"])
+        if (answers := fields.get("answers")) is not None:
+            messages = tuple(
+                replace(one, answer=_answer(answer)) for one, answer in zip(messages, answers, strict=True)
+            )
     except (KeyError, TypeError, ValueError) as error:
         raise ProtocolError(f"a metadata block cannot be read: {error!r}") from None
     if not 0 < len(messages) <= MAX_MESSAGES or len({one.id for one in messages}) != len(messages):
@@ -128,6 +136,23 @@ def _passenger(packed: Sequence[Any]) -> Passenger:
         raise ValueError(f"{id_!r} with hop {hop!r} is no moved message")
     times = tuple(_number(at) for at in trail[-MAX_TRAIL:])
     return Passenger(_text(id_), hop, _count(retries), _number(next_attempt), _text(binding), _text(domain), times)
+
+
+def _answers(messages: Sequence[Passenger]) -> dict[str, list[tuple[object, ...] | None]]:
+    if all(one.answer is None for one in messages):
+        return {}
+    return {"answers": [None if one.answer is None else _packed(one.answer) for one in messages]}
+
+
+def _packed(answer: Answer) -> tuple[object, ...]:
+    return answer.host, answer.reply.code, answer.reply.enhanced, answer.reply.lines[0]
+
+
+def _answer(packed: Sequence[Any] | None) -> Answer | None:
+    if packed is None:
+        return None
+    host, code, enhanced, text = packed
+    return answer_of(_text(host), reply(_count(code), _text(enhanced), _text(text)))
 
 
 def _number(value: object) -> float:

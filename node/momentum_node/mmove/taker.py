@@ -88,6 +88,7 @@ def _messages(transaction: Transaction, stored: Stored, intake: Intake, home: in
     for one, trail in zip(intake.taken, intake.trails, strict=True):
         message = Message(one.id, transaction.envelope, one.address, one.binding, one.domain, stored, home, trail=trail)
         if one.id in tries:
-            message.retries, message.next_attempt = tries[one.id].retries, tries[one.id].next_attempt
+            tried = tries[one.id]
+            message.retries, message.next_attempt, message.answer = tried.retries, tried.next_attempt, tried.answer
         messages.append(message)
     return messages

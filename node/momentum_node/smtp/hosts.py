@@ -29,6 +29,7 @@ class Silence:
     why: Reply  # what the one that failed last said, or what was found of it
     failures: int  # in a row, of the host that failed least
     until: float  # when the first of them is tried again
+    host: str = ""  # of which `why` speaks
 
 
 class Hosts:
@@ -99,9 +100,12 @@ class Hosts:
 
     def silence(self, targets: Sequence[Target], now: float, manner: Hashable = None) -> Silence:
         """What to say of a queue with these hosts, none of which takes a connection."""
-        rests = [max(self._known(one.address, manner), key=lambda one: one.until, default=None) for one in targets]
-        known = [one for one in rests if one is not None]
+        rests = [
+            (max(self._known(one.address, manner), key=lambda one: one.until, default=None), one) for one in targets
+        ]
+        known = [(failed, target) for failed, target in rests if failed is not None]
         if not known:
             return Silence(NO_CONNECTION, 0, now)
-        failures = min(one.count for one in known) if len(known) == len(rests) else 0
-        return Silence(max(known, key=lambda one: one.until).why, failures, min(one.until for one in known))
+        failures = min(failed.count for failed, _ in known) if len(known) == len(rests) else 0
+        last, target = max(known, key=lambda one: one[0].until)
+        return Silence(last.why, failures, min(failed.until for failed, _ in known), target.host)

@@ -30,6 +30,11 @@ class Reply:
         return " ".join(part for part in (str(self.code), self.enhanced, " ".join(self.lines)) if part)
 
     @property
+    def is_internal(self) -> bool:
+        """No server said it: we found it ourselves."""
+        return self.lines[0].startswith("[internal]")
+
+    @property
     def is_positive(self) -> bool:
         """2yz."""
         return 200 <= self.code < 300

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from momentum_node.smtp.reply import Reply
-from momentum_node.spool.message import Message
+from momentum_node.spool.message import Answer, Message
+from momentum_node.spool.schedule import GIVEN_UP
 
 MAX_HEADER_BYTES: Final = 65_536
+_LONGEST_LINE: Final = 900  # a header field and its value are one line of at most 998 octets
 _TEMPLATE: Final = """\
 From: Mail Delivery System <{mailer_daemon}>
 To: {sender}
@@ -30,7 +32,7 @@ A message that you sent could not be delivered to:
 The reason given was:
 
     {reason}
-
+{story}
 --{boundary}
 Content-Type: {status_type}
 
@@ -40,7 +42,7 @@ Arrival-Date: {arrival}
 Final-Recipient: {address_type}; {recipient}
 Action: failed
 Status: {status}
-{remote}Diagnostic-Code: smtp; {reason}
+{remote}Diagnostic-Code: smtp; {diagnostic}
 Last-Attempt-Date: {date}
 
 """
@@ -49,6 +51,16 @@ _ORIGINAL: Final = """\
 Content-Type: {content_type}
 
 """
+_STORY: Final = """
+{before}
+
+    {text}
+"""
+_BEFORE: Final = {
+    0: "What came of the last attempt:",
+    1: "What came of the last attempt to deliver it to {host}:",
+    2: "The last answer of {host} was:",
+}
 
 
 _TYPES: Final = {
@@ -67,20 +79,23 @@ def headers_of(content: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a bounce reports. `original`: what is returned of the message; `remote`: the host that refused it."""
+    """What a bounce reports. `original`: what is returned of the message.
+
+    `cause`: what is behind it, `why` itself or, where we gave up, what the other side said last; None: not known.
+    """
 
     message: Message
     why: Reply
     original: bytes
     hostname: str
-    remote: str | None
+    cause: Answer | None
     returns: Literal["none", "headers", "all"] = "headers"
     mailer_daemon: str | None = None  # None = mailer-daemon@hostname
 
 
 def build(failure: Failure, id_: str, date: str, arrival: str) -> bytes:
     """The DSN, CRLF line ends. `id_`: its own message id; `arrival`: when the failed message came."""
-    message, why = failure.message, failure.why
+    message, why, cause = failure.message, failure.why, failure.cause
     is_utf8 = not (message.recipient.isascii() and message.envelope.sender.isascii() and failure.original.isascii())
     boundary = f"={id_.replace('/', '-')}="
     text = _TEMPLATE.format(
@@ -91,12 +106,14 @@ def build(failure: Failure, id_: str, date: str, arrival: str) -> bytes:
         id_at=id_.replace("/", "-"),
         boundary=boundary,
         recipient=message.recipient,
-        reason=re.sub(r"[\x00-\x1f\x7f]", " ", why.text),
+        reason=_plain(why),
+        story=_story(why, cause),
+        diagnostic=_plain(why if cause is None else cause.reply),
         arrival=arrival,
         status_type="message/global-delivery-status" if is_utf8 else "message/delivery-status",
         address_type="utf-8" if is_utf8 else "rfc822",
-        status=_status(why),
-        remote=f"Remote-MTA: dns; {failure.remote}\n" if failure.remote is not None else "",
+        status=_status(why if cause is None else cause.reply),
+        remote=f"Remote-MTA: dns; {cause.host}\n" if cause is not None and cause.host else "",
     )
     if failure.returns != "none":
         text += _ORIGINAL.format(boundary=boundary, content_type=_TYPES[failure.returns, is_utf8])
@@ -105,6 +122,17 @@ def build(failure: Failure, id_: str, date: str, arrival: str) -> bytes:
     return head + returned + f"--{boundary}--\r\n".encode()
 
 
-def _status(why: Reply) -> str:
-    """The status must be of class 5: the message failed, however transient the last reply was (RFC 3463 §3.1)."""
-    return f"5{why.enhanced[1:]}" if why.enhanced else "5.0.0"
+def _story(why: Reply, cause: Answer | None) -> str:
+    """What led to giving up, for people; nothing where the reason says it already."""
+    if cause is None or why not in GIVEN_UP:
+        return ""
+    return _STORY.format(before=_BEFORE[cause.weight].format(host=cause.host), text=_plain(cause.reply))
+
+
+def _plain(said: Reply) -> str:
+    return re.sub(r"[\x00-\x1f\x7f]", " ", said.text)[:_LONGEST_LINE]
+
+
+def _status(said: Reply) -> str:
+    """Of the problem found, not 5.4.7, where we gave up: class 4, sending it again may help (RFC 3463 §2, §3.5)."""
+    return f"{said.code // 100}{said.enhanced[1:] or '.0.0'}"

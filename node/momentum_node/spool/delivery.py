@@ -24,7 +24,7 @@ from momentum_node.spool.leases import Leases
 from momentum_node.spool.letters import Letters
 from momentum_node.spool.line import Hand, Line, Way
 from momentum_node.spool.lookup import Lookup
-from momentum_node.spool.message import Message
+from momentum_node.spool.message import Answer, Message, answer_of
 from momentum_node.spool.ourselves import own_addresses
 from momentum_node.spool.schedule import Key, Queue, Schedule, before_attempt
 from momentum_node.spool.settling import Settling
@@ -242,7 +242,7 @@ class Delivery:
         if line.way != way:  # a reload chose another one meanwhile
             return False
         if isinstance(made, Silence):
-            self._sweep(line, line.no_contact(made, clock.wall()))
+            self._sweep(line, line.no_contact(made, clock.wall()), answer_of(made.host, made.why))
         elif isinstance(made, NoRoute):
             self._sweep(line, line.no_route(made, clock.wall()))
         return False
@@ -253,13 +253,15 @@ class Delivery:
         while active and (why := before_attempt(active[0], line.options, clock.wall())) is not None:
             self._settling.settle(active.popleft(), why, line.options)
 
-    def _sweep(self, line: Line, why: Reply | None) -> None:
-        """All active messages of a queue fail alike, if there is a reason."""
+    def _sweep(self, line: Line, why: Reply | None, found: Answer | None = None) -> None:
+        """All active messages of a queue fail alike, if there is a reason. `found`: what is behind it."""
         if why is None:
             return
         messages = list(line.queue.active)
         line.queue.active.clear()
         for message in messages:
+            if found is not None:
+                message.learn(found)
             self._settling.settle(message, why, line.options)
 
     # -- what connections report

@@ -7,11 +7,12 @@ A message id is `XX/YY-DDDDD-HHHHHHHH`: XXYY the bus node id, DDDDD the start nu
 of its worker), HHHHHHHH 4 bits shard and 28 bits counter. Unique in the cluster, no `@`, no blank.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
-from momentum_node.smtp.reply import Reply
+from momentum_node.smtp.reply import Reply, reply
 
 START_MODULUS: Final = 100_000
 COUNTER_LIMIT: Final = 1 << 28
@@ -92,6 +93,32 @@ class Stored:
     created: float = 0.0  # as in the envelope
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Why a message was not taken. `host`: who said so, or of whom we found it; "" = of nobody. Made by `answer_of`."""
+
+    host: str
+    reply: Reply
+
+    @property
+    def weight(self) -> int:
+        """What a server said counts more than what we found of it, and that more than that nobody was found."""
+        return (1 if self.reply.is_internal else 2) if self.host else 0
+
+
+LONGEST_ANSWER: Final = 512
+
+
+def answer_of(host: str, given: Reply) -> Answer:
+    """One line of at most `LONGEST_ANSWER` characters. One object for the same words: there may be a million."""
+    return _answer(host, given.code, given.enhanced, " ".join(given.lines)[:LONGEST_ANSWER])
+
+
+@lru_cache(4096)
+def _answer(host: str, code: int, enhanced: str, text: str) -> Answer:
+    return Answer(host, reply(code, enhanced, text))
+
+
 class Result(IntEnum):
     """What an attempt came to. The numbers are part of the format."""
 
@@ -114,6 +141,7 @@ class Outcome:
     retries: int = 0
     next_attempt: float = 0.0  # seconds since the epoch
     hop: int = 0  # the copy that it speaks of; a message that comes back later has a higher one
+    answer: Answer | None = None  # of a RETRY: why
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,5 +169,10 @@ class Message:
     home: int  # the shard folder that keeps it
     retries: int = 0
     next_attempt: float = 0.0  # seconds since the epoch
-    last_reply: Reply | None = field(default=None)
+    answer: Answer | None = None  # why it was not taken so far
     trail: tuple[float, ...] = ()  # when it was handed over lately, seconds since the epoch
+
+    def learn(self, found: Answer) -> None:
+        """It was not taken again: the last answer of a server is kept, whatever we find ourselves later."""
+        if self.answer is None or found.weight >= self.answer.weight:
+            self.answer = found

@@ -3,23 +3,25 @@
 kind 1, transaction    0  4  length of the metadata (little-endian)
                        4     metadata, msgpack: [envelope, recipients, head length, body file | nil, completes]
                        …     content: trace header, then the body unless it has a file of its own
-kind 2, outcomes       msgpack: [[id, result, retries, next attempt, hop] …]
+kind 2, outcomes       msgpack: [[id, result, retries, next attempt, hop, host, code, enhanced code, text] …]
 kind 3, marks          msgpack: [[id, created, state, hop, node, at, awaits [hop …], owes] …]
 
 A hop of 0 is left out, in outcomes and in recipients, and so are batch and user of an envelope where there are none:
-mail that never moved looks as it always did.
+mail that never moved looks as it always did. The last four of an outcome are the answer that made it one; outcomes
+without an answer end before them.
 """
 
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgpack
 
 from momentum_node.errors import SpoolError
+from momentum_node.smtp.reply import reply
 from momentum_node.spool.marks import Mark, State
-from momentum_node.spool.message import Envelope, Outcome, Recipient, Result, Transaction
+from momentum_node.spool.message import Envelope, Outcome, Recipient, Result, Transaction, answer_of
 
 TRANSACTION: Final = 1
 OUTCOMES: Final = 2
@@ -40,13 +42,28 @@ class StoredTransaction:
 
 
 def _pack_outcomes(outcomes: Iterable[Outcome]) -> list[tuple[object, ...]]:
-    return [
-        (one.id, int(one.result), one.retries, one.next_attempt, *((one.hop,) if one.hop else ())) for one in outcomes
-    ]
+    return [(one.id, int(one.result), one.retries, one.next_attempt, *_rest_of(one)) for one in outcomes]
 
 
-def _unpack_outcomes(packed: Sequence[tuple[str, int, int, float, int]]) -> tuple[Outcome, ...]:
-    return tuple(Outcome(one[0], Result(one[1]), *one[2:]) for one in packed)
+def _rest_of(outcome: Outcome) -> tuple[object, ...]:
+    if outcome.answer is None:
+        return (outcome.hop,) if outcome.hop else ()
+    said = outcome.answer.reply
+    return outcome.hop, outcome.answer.host, said.code, said.enhanced, said.lines[0]
+
+
+def _unpack_outcomes(packed: Sequence[Sequence[Any]]) -> tuple[Outcome, ...]:
+    return tuple(_unpack_outcome(*one) for one in packed)
+
+
+def _unpack_outcome(
+    id_: str, result: int, retries: int = 0, next_attempt: float = 0.0, hop: int = 0, *answer: Any
+) -> Outcome:
+    found = None
+    if answer:
+        host, code, enhanced, text = answer[:4]
+        found = answer_of(host, reply(code, enhanced, text))
+    return Outcome(id_, Result(result), retries, next_attempt, hop, found)
 
 
 def _metadata(transaction: Transaction) -> bytes:
@@ -106,14 +123,14 @@ def decode_transaction(payload: bytes) -> StoredTransaction:
 
 def encode_outcomes(outcomes: Sequence[Outcome]) -> bytes:
     """The payload of one outcomes record."""
-    packed: bytes = msgpack.packb(_pack_outcomes(outcomes))
+    packed: bytes = msgpack.packb(_pack_outcomes(outcomes), unicode_errors="surrogateescape")
     return packed
 
 
 def decode_outcomes(payload: bytes) -> tuple[Outcome, ...]:
     """Raises `SpoolError` when the payload is not one of ours."""
     try:
-        return _unpack_outcomes(msgpack.unpackb(payload))
+        return _unpack_outcomes(msgpack.unpackb(payload, unicode_errors="surrogateescape"))
     except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
         raise SpoolError(f"an outcomes record cannot be read: {error}") from None
 

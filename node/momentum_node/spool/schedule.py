@@ -19,6 +19,8 @@ from momentum_node.spool.message import Message
 TOO_MANY_RETRIES: Final = reply(554, "5.4.7", "[internal] exceeded max retries without delivery")
 TOO_OLD: Final = reply(554, "5.4.7", "[internal] exceeded max time without delivery")
 NOT_ATTEMPTED: Final = reply(554, "5.4.5", "[internal] Delivery not attempted (message expired)")
+GIVEN_UP: Final = frozenset({TOO_MANY_RETRIES, TOO_OLD, NOT_ATTEMPTED})
+"""Said of a message that something else kept from being delivered: `Message.answer`."""
 AGGRESSIVENESS: Final = 0.3  # Connection_Allocation_Aggressiveness = normal
 
 

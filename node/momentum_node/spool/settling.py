@@ -17,8 +17,18 @@ from momentum_node.smtp.stage import Stage
 from momentum_node.smtp.trace import date_text
 from momentum_node.spool.bounce import Failure, build, headers_of
 from momentum_node.spool.classification import Classifier
-from momentum_node.spool.message import Envelope, Message, Outcome, Recipient, Result, Stored, Transaction
-from momentum_node.spool.schedule import GiveUp, Retry, after_failure
+from momentum_node.spool.message import (
+    Answer,
+    Envelope,
+    Message,
+    Outcome,
+    Recipient,
+    Result,
+    Stored,
+    Transaction,
+    answer_of,
+)
+from momentum_node.spool.schedule import GIVEN_UP, GiveUp, Retry, after_failure
 from momentum_node.spool.store import Store
 from momentum_node.spool.telling import Hop, Teller
 
@@ -61,7 +71,6 @@ class Settling:
         stage: Stage | None = None,
     ) -> None:
         """Act on the last word about a message. `hop`: the connection that it came on, after `stage`; None: ours."""
-        message.last_reply = answer
         if answer.is_positive:
             self.delivered += 1
             self._teller.delivered(message, answer, hop, self._stores[message.home].new_id)
@@ -69,6 +78,7 @@ class Settling:
         elif answer.is_permanent:
             self._fail(message, answer, options, hop, stage)
         else:
+            message.learn(_answer(answer, hop))
             verdict = after_failure(message, options, clock.wall())
             if isinstance(verdict, GiveUp):
                 self._fail(message, verdict.reply, options, hop, stage)
@@ -88,7 +98,8 @@ class Settling:
 
     def _retry(self, message: Message, verdict: Retry) -> None:
         message.retries, message.next_attempt = verdict.retries, verdict.at
-        self._stores[message.home].record(message, Outcome(message.id, Result.RETRY, verdict.retries, verdict.at))
+        outcome = Outcome(message.id, Result.RETRY, verdict.retries, verdict.at, answer=message.answer)
+        self._stores[message.home].record(message, outcome)
         self._requeue(message)
 
     def _fail(
@@ -100,13 +111,12 @@ class Settling:
             outcome = Outcome(message.id, Result.FAILED, message.retries)
             self._stores[message.home].record(message, outcome)
             return
-        task = asyncio.get_running_loop().create_task(
-            self._bounce(message, why, None if hop is None else hop.target.host, options)
-        )
+        cause = message.answer if why in GIVEN_UP else _answer(why, hop)
+        task = asyncio.get_running_loop().create_task(self._bounce(message, why, cause, options))
         self._bounces.add(task)
         task.add_done_callback(self._bounces.discard)
 
-    async def _bounce(self, message: Message, why: Reply, remote: str | None, options: OutboundOptions) -> None:
+    async def _bounce(self, message: Message, why: Reply, cause: Answer | None, options: OutboundOptions) -> None:
         """The bounce and the end of the message that it reports become durable together, or not at all."""
         store = self._stores[message.home]
         try:
@@ -118,7 +128,7 @@ class Settling:
             returns = "headers"
         original = content if returns == "all" else headers_of(content)
         transaction = self._dsn(
-            store, Failure(message, why, original, self._hostname, remote, returns, options.mailer_daemon)
+            store, Failure(message, why, original, self._hostname, cause, returns, options.mailer_daemon)
         )
 
         def kept(stored: Stored | None) -> None:
@@ -149,3 +159,7 @@ class Settling:
         recipient = Recipient(id_, sender, message.binding, sender.rpartition("@")[2].lower())
         outcome = Outcome(message.id, Result.FAILED, message.retries)
         return Transaction(envelope, (recipient,), content, completes=(outcome,))
+
+
+def _answer(given: Reply, hop: Hop | None) -> Answer:
+    return answer_of("" if hop is None else hop.target.host, given)

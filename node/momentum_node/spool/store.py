@@ -131,7 +131,7 @@ class Store:
         for message in messages:
             tried = kept.tries.get(message.id)
             if tried is not None:
-                message.retries, message.next_attempt = tried.retries, tried.next_attempt
+                message.retries, message.next_attempt, message.answer = tried.retries, tried.next_attempt, tried.answer
         return messages
 
     async def close(self) -> None:
