@@ -20,6 +20,7 @@ class NextHop:
         self.content: list[bytes] = []
         self.senders: list[str] = []
         self.peers: list[str] = []
+        self.sessions: list[Session] = []
         self.tls: list[bool] = []
         self.names: list[str] = []
         self.recipients: list[list[str]] = []
@@ -50,6 +51,7 @@ class NextHop:
         self.content.append(envelope.content)
         self.senders.append(envelope.mail_from or "")
         self.peers.append(session.peer[0] if session.peer else "")
+        self.sessions.append(session)
         self.tls.append(session.ssl is not None)
         self.names.append(session.host_name or "")
         self.recipients.append(list(envelope.rcpt_tos))

@@ -60,8 +60,8 @@ def test_an_answer_that_there_is_no_mail_host_is_passed_on() -> None:
 class Used:
     """What a hand looks at of a connection."""
 
-    def __init__(self, delivered: int = 0, recipients: int = 0) -> None:
-        self.delivered, self.recipients = delivered, recipients
+    def __init__(self, delivered: int = 0, recipients: int = 0, room: int | None = None) -> None:
+        self.delivered, self.recipients, self.room = delivered, recipients, room
 
 
 def hand(options: str) -> Hand:
@@ -72,7 +72,7 @@ def hand(options: str) -> Hand:
 @pytest.mark.parametrize(
     ("options", "used", "batch"),
     [("", Used(99, 999), 100), ("Max_Recipients_Per_Batch = 7", Used(), 7),
-     ("Max_Recipients_Per_Connection = 10", Used(1, 6), 4),
+     ("Max_Recipients_Per_Connection = 10", Used(1, 6), 4), ("Max_Recipients_Per_Batch = 7", Used(1, 9, 2), 2),
      ("Max_Recipients_Per_Connection = 10 Max_Recipients_Per_Batch = 3", Used(1, 6), 3)],
 )  # fmt: skip
 def test_how_many_recipients_the_next_transaction_has(options: str, used: Used, batch: int) -> None:

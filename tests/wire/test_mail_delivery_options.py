@@ -49,6 +49,24 @@ async def test_a_transaction_has_so_many_recipients(start: Start, hop: tuple[Nex
     assert {one for batch in hop[0].recipients for one in batch} == {f"{name}@y.test" for name in "bcdef"}
 
 
+async def test_who_was_one_too_many_goes_at_once_in_the_next_transaction(
+    start: Start, hop: tuple[NextHop, str]
+) -> None:
+    """RFC 5321 §4.5.3.1.10: the same connection, no try counted, and no more recipients than the server has shown."""
+    node = await start("Max_Outbound_Connections = 1")
+    hop[0].first_answers = ["250 ok"] * 2 + ["452 4.5.3 too many recipients"] * 3
+
+    def send() -> None:
+        with smtplib.SMTP("127.0.0.1", node.port, timeout=30) as client:
+            client.sendmail("a@x.test", [f"{name}@y.test" for name in "bcdef"], "Subject: five\r\n\r\nhi\r\n")
+
+    await asyncio.to_thread(send)
+    await node.until(lambda: sum(map(len, hop[0].recipients)) == 5)
+    assert hop[0].recipients == [["b@y.test", "c@y.test"], ["d@y.test", "e@y.test"], ["f@y.test"]]
+    assert all(session is hop[0].sessions[0] for session in hop[0].sessions)
+    await node.until(lambda: node.core.report()["queued"] == 0)
+
+
 @pytest.mark.parametrize(
     "option", ["MX_Failures_To_Delay = 2", "MX_Failures_To_Delay = 0 Connect_Timeout_To_Delay = 2"]
 )

@@ -61,6 +61,8 @@ class Connection(asyncio.Protocol):
         self.stages: tuple[Stage, ...] = ()
         """Of the last letter: to what the reply for each recipient was the answer."""
         self.recipients = 0
+        self.room: int | None = None
+        """Recipients that the server takes in one transaction, where it has shown that."""
         self.tls_version: str | None = None
         self._context = context
         self._handshake: asyncio.Task[None] | None = None  # kept from being collected; it ends with the transport

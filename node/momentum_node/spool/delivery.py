@@ -16,6 +16,8 @@ from momentum_node.smtp.outbound import Connection, SourceMissing
 from momentum_node.smtp.reply import Reply, reply
 from momentum_node.smtp.resolver import Resolver
 from momentum_node.smtp.routes import NoRoute
+from momentum_node.smtp.stage import Stage
+from momentum_node.smtp.turnedaway import turned_away
 from momentum_node.spool.adoption import Adoption, Elsewhere
 from momentum_node.spool.assignment import DEFAULT, Assignment
 from momentum_node.spool.classes import classifier_of
@@ -330,8 +332,14 @@ class Delivery:
         if self._lookup is not None:
             hand.line.refresh(self._lookup)
         messages, hand.messages = hand.messages, []
-        for message, answer, stage in zip(messages, replies, connection.stages, strict=True):
-            self._settling.settle(message, answer, hand.line.options, connection, stage)
+        away = turned_away(replies, connection.stages)
+        for number, (message, answer, stage) in enumerate(zip(messages, replies, connection.stages, strict=True)):
+            if number not in away:
+                self._settling.settle(message, answer, hand.line.options, connection, stage)
+        if away:
+            connection.room = sum(stage is not Stage.RCPT for stage in connection.stages)
+            hand.messages = [messages[number] for number in away]
+            self._hand_back(hand)
 
     def connection_closed(self, connection: Connection, why: Reply | None) -> None:
         """See `Owner`."""

@@ -127,7 +127,7 @@ class Hand:
         """How many recipients its next transaction may have."""
         options = self.line.options
         left = options.max_recipients_per_connection - connection.recipients
-        most = options.max_recipients_per_batch
+        most = min(options.max_recipients_per_batch, connection.room or options.max_recipients_per_batch)
         return min(most, left) if options.max_recipients_per_connection else most
 
 
