@@ -31,9 +31,10 @@ from momentum_node.mmove.mover import Mover, Place
 from momentum_node.privileges import drop_capabilities
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.admission import Admission
-from momentum_node.smtp.inbound import HANDSHAKE_S, Inbound
+from momentum_node.smtp.inbound import Inbound
 from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.resolver import Resolver
+from momentum_node.sockets import Sockets
 from momentum_node.spool.delivery import TICK_S, Delivery
 from momentum_node.spool.lookup import Lookup
 from momentum_node.spool.message import Message
@@ -65,10 +66,7 @@ class Worker:
         place = Place(own.cluster_socket, index, workers)
         self._mover = Mover(place, stores, self.bodies, self._queue, self._shards.need, self.teller)
         self._delivery = Delivery(stores, Resolver(), self._link.send, self._mover, self.teller, own.nodes)
-        self._servers: dict[tuple[str, int], asyncio.Server] = {}
-        self._secured: dict[tuple[str, int], bool] = {}  # whether a server speaks TLS from the first byte
         self._departures: dict[str, asyncio.Task[None]] = {}
-        self._early: dict[tuple[str, int], socket.socket] = {}  # of a generation that is being read
         self._reloading: asyncio.Task[None] | None = None
         self._is_outdated = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -80,6 +78,7 @@ class Worker:
         self.store = self._shards.own
         self._door = Door(self._link.send)
         self.admission = Admission(self.product, self._refusal, self._door)
+        self._sockets = Sockets(self.admission, lambda key: Inbound(self, key))
         self.assigner = Assigner(lookup, self._delivery.sources.holds)
         self._use(lookup)
 
@@ -109,7 +108,7 @@ class Worker:
         # All containers of a pod get their SIGTERM at once, but the core needs us until it has handed over.
         await self._until(lambda: not self._link.is_connected, HAND_OVER_S)
         self._is_stopping = True
-        self._close_servers()
+        self._sockets.close_all()
         for session in list(self.sessions):
             session.end(say.SHUTTING_DOWN)
         self._mover.close()
@@ -245,45 +244,18 @@ class Worker:
             return
         sock = socket.socket(fileno=descriptor)
         key = (frame.address, frame.port)
-        self._unlisten(key)
+        self._sockets.close(key)
         if self._is_stopping:
             sock.close()
         elif self._reloading is not None and not self.admission.knows(key):
-            self._early[key] = sock  # its options come with the generation that is being read
+            self._sockets.keep(key, sock)
         else:
-            await self._serve(key, sock)
-
-    async def _serve(self, key: tuple[str, int], sock: socket.socket) -> None:
-        sock.setblocking(False)
-        loop = asyncio.get_running_loop()
-        backlog = self.admission.listener(key).backlog
-        is_secured = self.admission.speaks_tls(key)
-        context = self.admission.socket_tls(key) if is_secured else None
-        if is_secured and context is None:  # better no answer than one in the clear
-            sock.close()
-            return
-        patience = HANDSHAKE_S if is_secured else None
-        self._servers[key] = await loop.create_server(
-            lambda: Inbound(self, key), sock=sock, backlog=backlog, ssl=context, ssl_handshake_timeout=patience
-        )
-        self._secured[key] = is_secured
-
-    def _unlisten(self, key: tuple[str, int]) -> None:
-        server = self._servers.pop(key, None)
-        if server is not None:
-            server.close()
-        early = self._early.pop(key, None)
-        if early is not None:
-            early.close()
+            await self._sockets.serve(key, sock)
 
     def _unlistened(self, address: str, port: int) -> None:
-        self._unlisten((address, port))
-        if not any(key[0] == address for key in self._servers):
+        self._sockets.close((address, port))
+        if not self._sockets.has(address):
             self._departures.pop(address, None)
-
-    def _close_servers(self) -> None:
-        for key in [*self._servers, *self._early]:
-            self._unlisten(key)
 
     def _gained(self, address: str) -> None:
         departure = self._departures.pop(address, None)
@@ -293,8 +265,7 @@ class Worker:
 
     def _lost(self, address: str, grace_s: float) -> None:
         if grace_s <= 0:
-            for key in [key for key in self._servers if key[0] == address]:
-                self._unlisten(key)
+            self._sockets.close_address(address)
         departure = self._departures.get(address)
         if departure is None or departure.done():
             self._departures[address] = asyncio.create_task(self._depart(address, grace_s))
@@ -323,7 +294,7 @@ class Worker:
         self._delivery.sources.forget()
         self._delivery.leases.grants.core_lost()
         self._door.core_lost()
-        self._close_servers()
+        self._sockets.close_all()
 
     # -- generations
 
@@ -343,17 +314,9 @@ class Worker:
             else:
                 if lookup.node.digest != self._lookup.node.digest:
                     self._apply(lookup)
-                await self._secure_anew()
-            while self._early:
-                await self._serve(*self._early.popitem())
+                await self._sockets.secure_anew()
+            await self._sockets.serve_kept()
         self._reloading = None
-
-    async def _secure_anew(self) -> None:
-        """Serve a socket anew whose Use_SSL is another now; clients that wait to be accepted are kept."""
-        for key in [key for key in self._servers if self.admission.speaks_tls(key) != self._secured[key]]:
-            sock = self._servers[key].sockets[0].dup()
-            self._unlisten(key)
-            await self._serve(key, sock)
 
     def _apply(self, lookup: Lookup) -> None:
         """Run on this generation from now on. Sessions look at it when their client says something."""
