@@ -38,6 +38,7 @@ from momentum_node.sockets import Sockets
 from momentum_node.spool.delivery import TICK_S, Delivery
 from momentum_node.spool.lookup import Lookup
 from momentum_node.spool.message import Message
+from momentum_node.spool.room import Room
 from momentum_node.spool.shards import Shards
 from momentum_node.spool.telling import Teller
 
@@ -61,10 +62,11 @@ class Worker:
         self._lookup = lookup
         base = Path(os.environ.get("MOMENTUM_SPOOL") or lookup.node.spool_base)
         self._shards = Shards(base, index, workers)
+        self.room = Room(base)
         self._link = CoreLink(own.worker_socket, wire.Hello(index, os.getpid()), self._on_frame, self._core_lost)
         stores = self._shards.stores
         place = Place(own.cluster_socket, index, workers)
-        self._mover = Mover(place, stores, self.bodies, self._queue, self._shards.need, self.teller)
+        self._mover = Mover(place, stores, self.bodies, self._queue, self._shards.need, self.teller, self._is_full)
         self._delivery = Delivery(stores, Resolver(), self._link.send, self._mover, self.teller, own.nodes)
         self._departures: dict[str, asyncio.Task[None]] = {}
         self._reloading: asyncio.Task[None] | None = None
@@ -186,7 +188,12 @@ class Worker:
         """What every client of this address is told now."""
         if self._is_stopping:
             return say.SHUTTING_DOWN
-        return say.ADDRESS_MOVES if str(local) in self._departures else None
+        if str(local) in self._departures:
+            return say.ADDRESS_MOVES
+        return say.RESOURCES_EXHAUSTED if self.room.is_full else None
+
+    def _is_full(self) -> bool:
+        return self.room.is_full
 
     def accepted(self, messages: list[Message]) -> None:
         """See `Reception`."""

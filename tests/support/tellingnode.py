@@ -13,7 +13,7 @@ _Kind = TypeVar("_Kind")
 
 
 class TellingNode(MailNode):
-    """`told`: every event so far."""
+    """`told`: every event so far; `worker`: while it runs."""
 
     def __init__(self, folder: Path, gateway: str, **more: Any) -> None:
         super().__init__(folder, gateway, **{**more, "workers": 1})
@@ -22,14 +22,14 @@ class TellingNode(MailNode):
     async def start(self) -> None:
         """Core and worker; returns when mail is accepted."""
         self.core_returns()
-        self._worker = Worker(self.settings, generation.read(self.settings), 0, 1)
-        self._worker.teller.hub.listen(self.told.append)
-        self._running = asyncio.create_task(self._worker.run())
+        self.worker = Worker(self.settings, generation.read(self.settings), 0, 1)
+        self.worker.teller.hub.listen(self.told.append)
+        self._running = asyncio.create_task(self.worker.run())
         await self.until(self.core.are_accepting)
 
     async def stop(self) -> None:
         """As the end of a pod."""
-        self._worker.stop.set()
+        self.worker.stop.set()
         await super().stop()  # the worker waits for its core to end
         await self._running
 

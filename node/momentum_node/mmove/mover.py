@@ -47,7 +47,8 @@ class Place:
 
 
 class Mover:
-    """One per worker. `release`: deliver the message from here; `need`: open the shard of this number."""
+    """One per worker. `release`: deliver the message from here; `need`: open the shard of this number; `is_full`: no
+    message of another node is taken for now."""
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class Mover:
         release: Callable[[Message], None],
         need: Callable[[int], None],
         teller: Teller,
+        is_full: Callable[[], bool],
     ) -> None:
         hello = wire.Serves(place.index, place.workers)
         self.link = CoreLink(place.services, hello, self._on_frame, self._services_lost)
@@ -68,6 +70,7 @@ class Mover:
         self._release = release
         self._need = need
         self._teller = teller
+        self._is_full = is_full
         self._holdings = Holdings(self._mark_of, self._is_changing, release, self._goes_round)
         self._hearing = Hearing()
         self._here = ""
@@ -323,7 +326,7 @@ class Mover:
             if self._visits.get(key) is session:
                 del self._visits[key]
 
-        session = self._visits[key] = Taking(store, self._here, self._bodies, self._taken, ended)
+        session = self._visits[key] = Taking(store, self._here, self._bodies, self._taken, ended, self._is_full)
         await asyncio.get_running_loop().create_connection(lambda: session, sock=sock)
 
     def _taken(self, messages: Sequence[Message]) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final, cast
 
 from momentum_node import clock
-from momentum_node.mmove.receiver import Arrived, Arriving, Close, Event, Piece, Receiver, Released, Ticket
+from momentum_node.mmove.receiver import FULL, Arrived, Arriving, Close, Event, Piece, Receiver, Released, Ticket
 from momentum_node.mmove.taker import Taker
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.reply import Reply
@@ -20,7 +20,10 @@ SILENCE_S: Final = 120.0
 
 
 class Taking(asyncio.Protocol):
-    """`name`: of this node. `on_taken`: these are durable, queue them. `on_end`: the session is over."""
+    """`name`: of this node. `on_taken`: these are durable, queue them. `on_end`: the session is over.
+
+    `is_full`: no message is taken for now.
+    """
 
     def __init__(
         self,
@@ -29,10 +32,13 @@ class Taking(asyncio.Protocol):
         bodies: Executor,
         on_taken: Callable[[Sequence[Message]], None],
         on_end: Callable[["Taking"], None],
+        is_full: Callable[[], bool],
     ) -> None:
         self._store = store
         self._bodies = bodies
         self._on_end = on_end
+        self._is_full = is_full
+        self._refuses = False  # the message that is coming in
         self._receiver = Receiver(name)
         self._taker = Taker(store, on_taken)
         self._transport: asyncio.Transport | None = None
@@ -92,11 +98,16 @@ class Taking(asyncio.Protocol):
     def _begin(self, arriving: Arriving) -> None:
         self._forget()
         self._arriving = arriving
+        self._refuses = self._is_full()
+        if self._refuses:
+            return
         if arriving.block.envelope.size > INLINE_BODY_BYTES:
             name = f"{self._store.new_id().replace('/', '-')}.body"
             self._large = LargeBody(self._store, name, self._bodies, self._pace)
 
     def _add(self, data: bytes) -> None:
+        if self._refuses:
+            return
         if self._large is None:
             self._parts.append(data)
         else:
@@ -106,7 +117,9 @@ class Taking(asyncio.Protocol):
         arriving, parts, large = self._arriving, tuple(self._parts), self._large
         assert arriving is not None  # noqa: S101 - `Arriving` comes first
         self._arriving, self._parts, self._large = None, [], None
-        if large is None:
+        if self._refuses:
+            answer(FULL)
+        elif large is None:
             self._taker.take(arriving.block, arriving.addresses, parts, None, lambda reply, _kept: answer(reply))
         else:
             self._start(self._take_large(arriving, large, answer))

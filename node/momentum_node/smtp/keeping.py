@@ -20,6 +20,7 @@ from momentum_node.spool.body import LargeBody
 from momentum_node.spool.choice import Arrival
 from momentum_node.spool.disk import File
 from momentum_node.spool.message import INLINE_BODY_BYTES, Envelope, Message, Recipient, Stored, Transaction
+from momentum_node.spool.room import Room
 from momentum_node.spool.store import Store
 from momentum_node.spool.telling import Teller
 
@@ -31,6 +32,11 @@ class Spool(Protocol):
     bodies: Executor
     product: str
     teller: Teller
+
+    @property
+    def room(self) -> Room:
+        """Whether the disk takes more mail."""
+        ...
 
     @property
     def assigner(self) -> Assigner:
@@ -111,6 +117,10 @@ class Keeper:
         """Everything is there. `hostname` is the domain of recipients without one; `answer` is told the outcome."""
         content, self._content = self._content, Content()
         message = _Message(arriving, ends, origin, hostname, content, answer)
+        if self._spool.room.is_full:
+            self._drop(content)
+            answer(say.SPOOL_FAILED)
+            return
         assigner, arrivals = self._spool.assigner, self._arrivals(message)
         if assigner.has_policy:
             self._start(self._ask_policy(assigner, arrivals, message))
