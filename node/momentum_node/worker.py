@@ -23,6 +23,7 @@ from momentum_node.assigner import Assigner
 from momentum_node.config.model import Address
 from momentum_node.config.stanzas import Containers
 from momentum_node.core_link import CoreLink
+from momentum_node.descriptors import DEFAULT_MOST, raise_limit
 from momentum_node.errors import ConfigurationError, MomentumError
 from momentum_node.limits.door import Door
 from momentum_node.limits.figures import queue_figures
@@ -68,6 +69,7 @@ class Worker:
         place = Place(own.cluster_socket, index, workers)
         self._mover = Mover(place, stores, self.bodies, self._queue, self._shards.need, self.teller, self._is_full)
         self._delivery = Delivery(stores, Resolver(), self._link.send, self._mover, self.teller, own.nodes)
+        self.teller.routing_domain_of = self._delivery.routing_domain
         self._departures: dict[str, asyncio.Task[None]] = {}
         self._reloading: asyncio.Task[None] | None = None
         self._is_outdated = False
@@ -359,5 +361,7 @@ def run_worker(index: int) -> int:
         log.logger().error("no usable configuration", reason=str(error))
         return 1
     workers = int(os.environ.get("MOMENTUM_MAIL_WORKERS", "1"))
+    most = lookup.tree.value("server_max_file_descriptors")
+    raise_limit(most if isinstance(most, int) else DEFAULT_MOST)
     uvloop.run(Worker(own, lookup, index, workers).run())
     return 0

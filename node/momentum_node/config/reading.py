@@ -57,6 +57,7 @@ _SERVER = {"server_max_outbound_connections", "cluster_server_max_outbound_conne
 _LIMITS = {*_THROTTLES, *_MAXIMA, *_SERVER, "connection_allocation_aggressiveness"}
 _NODE = {
     "server_reserve_outbound_connections",
+    "server_max_file_descriptors",
     "reserve_maintenance_interval",
     "default_binding",
     "policy_file",

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from momentum_node import clock
 from momentum_node.config.changes import session_ends
 from momentum_node.config.model import Address, InboundOptions, Listener, Place
+from momentum_node.descriptors import Descriptors
 from momentum_node.limits.door import CoreGone, Door
 from momentum_node.limits.sessions import Limits, Session
 from momentum_node.log import logger
@@ -31,6 +32,7 @@ class Peer(Protocol):
     listener: tuple[str, int]
     client: Address
     local: Address
+    descriptor: int
 
 
 class Admission:
@@ -42,6 +44,7 @@ class Admission:
         self._door = door
         self._counted: dict[Peer, int] = {}
         self._users = UserStores()
+        self._descriptors = Descriptors()
         self.contexts = TlsContexts(server_context)
         self.generation = 0
         """Grows with each configuration that is put into force."""
@@ -72,6 +75,8 @@ class Admission:
         refusal = self._refuse(peer.local)
         if refusal is not None:
             return refusal
+        if self._descriptors.are_short(peer.descriptor):
+            return say.CONCURRENCY_LIMIT
         if not _limits(self._options(peer), peer.client).is_none:
             return None
         self._counted[peer] = self._door.arrive(_session(peer))

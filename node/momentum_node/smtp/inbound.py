@@ -60,6 +60,7 @@ class Inbound(asyncio.Protocol):
         self.listener = listener
         self.client: Address = ip_address("0.0.0.0")  # noqa: S104 - known from connection_made on
         self.local: Address = self.client
+        self.descriptor = -1
         self._reception = reception
         self._admission = reception.admission
         self._loop = asyncio.get_running_loop()
@@ -89,6 +90,7 @@ class Inbound(asyncio.Protocol):
             return
         self.client, self._client_port = _address(peer[0]), peer[1]
         self.local, self._local_port = _address(here[0]), here[1]
+        self.descriptor = transport.get_extra_info("socket").fileno()
         self._heard = self._loop.time()
         if self._admission.is_proxy(self):
             self._header = b""
