@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from momentum_node.clock import monotonic, timestamp
+from momentum_node.descriptors import raise_limit
 from momentum_node.duravip.executor import Executor
 from momentum_node.duravip.journal import PlumbJournal
 from momentum_node.duravip.leases import LateRenewal
@@ -300,6 +301,7 @@ class Supervisor:
 def run(command: Sequence[str]) -> int:
     """The process: `command` starts the core. Environment: MOMENTUM_RUN (default /run/momentum/node)."""
     directory = Path(os.environ.get("MOMENTUM_RUN", "/run/momentum/node"))
+    raise_limit()  # each socket of each address is one here, and on its way through the core
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lock = _only_one_here()

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,17 @@ def test_a_plain_listener_waits_for_its_address(lab: Lab, tmp_path: Path) -> Non
         assert refused.value.number == errno.EADDRNOTAVAIL
         node.do("open", address="192.0.2.1", port=25, floating=False)
         node.do("open", address="", port=2525, floating=False)
+
+
+def test_there_may_be_more_sockets_than_a_process_begins_with(lab: Lab, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+    try:
+        with Supervised(lab.hosts["n1"], tmp_path) as node:
+            for number in range(200):
+                node.do("open", address=f"192.0.3.{number}", port=25, floating=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_giving_up_an_address_stops_a_frozen_process_that_accepts_on_it(
