@@ -24,14 +24,17 @@ Hostname = "mx.test"
 SpoolBase = "{spool}"
 Security {{ User = "root" Group = "root" }}
 Relay_Hosts = ( "127.0.0.0/8" "198.18.0.0/15" )
-Gateway = "{gateway}"
+{routes}
 {more}
 ESMTP_Listener {{ {listener} Listen "{address}:{port}" {{ }} }}
 """
 
 
 class MailNode:
-    """Make it, `await start()`, use `port`, `await stop()`. `more` and `listener` are configuration text."""
+    """Make it, `await start()`, use `port`, `await stop()`. `more` and `listener` are configuration text.
+
+    Mail for every domain goes to `gateway` by `Routes`: with `Gateway`, options of the domains would not count.
+    """
 
     def __init__(
         self,
@@ -85,7 +88,12 @@ class MailNode:
     def configure(self, gateway: str, *, more: str = "", listener: str = "") -> None:
         """Write the file anew, in one step; `core.reload` makes the workers look at it."""
         text = CONFIGURATION.format(
-            spool=self.spool, gateway=gateway, more=more, listener=listener, port=self.port, address=self.local
+            spool=self.spool,
+            routes=f'Routes = ( "{gateway}" )' if gateway else "",
+            more=more,
+            listener=listener,
+            port=self.port,
+            address=self.local,
         )
         self.replace(text)
 

@@ -178,3 +178,13 @@ def test_it_says_why() -> None:
         ("Scope_Max_Outbound_Connections", "1", 1, True),
     }
     assert node.explain("default", "b.test", None, 0.0).may_open
+
+
+def test_the_limits_of_a_domain_behind_a_gateway_are_those_of_the_gateway() -> None:
+    node = authority(
+        'Domain a.test { Gateway = "Smart.test:587" Max_Outbound_Connections = 9 }'
+        ' Domain "smart.test:587" { Max_Outbound_Connections = 4 }'
+    )
+    told = node.explain("default", "a.test", None, 0.0)
+    assert told.domain == "smart.test:587"
+    assert [one.value for one in told.standings if one.option == "Max_Outbound_Connections"] == [4]

@@ -104,7 +104,7 @@ def test_a_connection_in_the_clear_carries_nothing_once_tls_is_required() -> Non
 
 
 def test_lmtp_goes_to_its_own_port() -> None:
-    way = line('Delivery_Method = LMTP Gateway = "192.0.2.1"').way
+    way = line('Delivery_Method = LMTP Domain y.test { Routes = ( "192.0.2.1" ) }').way
     assert (way.method, way.stops[0].port) == ("LMTP", 2003)
 
 

@@ -73,7 +73,7 @@ async def test_who_was_one_too_many_goes_at_once_in_the_next_transaction(
 )
 async def test_mail_for_a_domain_that_nobody_reaches_is_delayed(start: Start, option: str) -> None:
     gateway = closed("127.0.0.2")
-    node = await start(f'Domain y.test {{ Gateway = "{gateway}" Host_Failure_Retry = 1 {option} }}')
+    node = await start(f'Domain y.test {{ Routes = ( "{gateway}" ) Host_Failure_Retry = 1 {option} }}')
     await node.submit("nobody")
     await node.until(lambda: '"retries": 1' in node.listed())
 

@@ -96,7 +96,7 @@ INBOUND: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
 }
 OUTBOUND: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "ehlo_hostname": ("ehlo_hostname", _same),
-    "gateway": ("gateway", lambda value: value or None),
+    "gateway": ("gateway", lambda value: str(value).lower() or None),
     "routes": ("routes", _same),
     "delivery_method": ("delivery_method", lambda value: str(value).upper()),
     "remote_smtp_port": ("remote_smtp_port", _same),

@@ -218,7 +218,7 @@ class Authority:
 
     def explain(self, binding: str, domain: str, host: str | None, now: float) -> Explanation:
         """Why this queue may, or may not, open one more connection now."""
-        rules = self._rules.of(binding, domain)
+        rules = self._rules.of(binding, self._rules.routing_domain(binding, domain))
         active, goal = self._goal(rules)
         throttles = {rule: self._throttle(rule, now) for rule in rules.throttles}
         waiting = sum(
@@ -228,7 +228,7 @@ class Authority:
             State(
                 rules,
                 host,
-                (*rules.limits, *self._rules.of_host(binding, domain, host)[0]),
+                (*rules.limits, *self._rules.of_host(binding, rules.domain, host)[0]),
                 self.count,
                 {rule: (throttle.used(now), throttle.wait_s(now)) for rule, throttle in throttles.items()},
                 goal,

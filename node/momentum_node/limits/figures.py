@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from momentum_node.spool.classification import NAMES
-from momentum_node.spool.schedule import Schedule
+from momentum_node.spool.schedule import Queue, Schedule
 from momentum_node.worker_link import Figures
 
 TOP_QUEUES: Final = 20
@@ -18,19 +18,17 @@ Sums: TypeAlias = dict[str, Any]  # plain JSON: see `total`
 
 def queue_figures(schedule: Schedule, now: float) -> tuple[list[tuple[str, str, int, float]], int, float]:
     """The longest queues as (binding, domain, messages, age of the oldest), all that are active, the oldest age."""
-    longest = heapq.nlargest(
-        TOP_QUEUES, schedule.queues.values(), key=lambda queue: len(queue.active) + len(queue.delayed)
-    )
+    longest = heapq.nlargest(TOP_QUEUES, schedule.all(), key=lambda queue: len(queue.active) + len(queue.delayed))
     rows = [
-        (*queue.key, len(queue.active) + len(queue.delayed), _oldest(schedule, queue.key, now)) for queue in longest
+        (queue.key.binding, queue.key.domain, len(queue.active) + len(queue.delayed), _oldest(queue, now))
+        for queue in longest
     ]
-    active = sum(len(queue.active) for queue in schedule.queues.values())
+    active = sum(len(queue.active) for queue in schedule.all())
     return rows, active, max((row[3] for row in rows), default=0.0)
 
 
-def _oldest(schedule: Schedule, key: Any, now: float) -> float:
+def _oldest(queue: Queue, now: float) -> float:
     """Age of the oldest message of a queue, of those that stand at its ends: good within the order of arrival."""
-    queue = schedule.queues[key]
     first = [queue.active[0], queue.active[-1]] if queue.active else []
     messages = first + [message for _, _, message in queue.delayed[:100]]
     return max((now - message.envelope.created for message in messages), default=0.0)

@@ -155,6 +155,11 @@ class LimitRules:
             found = self._hosts[key] = (tuple(self._host_limits(*key)), tuple(self._host_counters(key[0], key[2])))
         return found
 
+    def routing_domain(self, binding: str, domain: str) -> str:
+        """What mail for a domain is queued for: the domain, or the gateway that the mail goes through."""
+        found = _first(self._levels(binding, domain.lower().removesuffix(".")), "Gateway")
+        return domain if found is None else str(found.setting.decoded) or domain
+
     # -- levels
 
     def _levels(self, binding: str, domain: str) -> tuple[Level, ...]:

@@ -1,12 +1,12 @@
 """Taking all queues over into a new generation or a new view, in steps: there may be a hundred thousand of them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from momentum_node import clock
 from momentum_node.spool.message import Message
-from momentum_node.spool.schedule import Queue, Schedule
+from momentum_node.spool.schedule import Key, Queue, Schedule
 
 STEP_S: Final = 0.005
 STEP_MESSAGES: Final = 500  # of one queue, moved in one step
@@ -25,20 +25,23 @@ class Elsewhere(Protocol):
 
 
 class Adoption:
-    """`existing`: the binding that a queue's mail has now. `serve`: the terms of a queue may be others, or it has more
-    mail than before."""
+    """`key_of`: the queue of mail that has this binding and goes to this domain, now; None: another node's. `requeue`:
+    put a message where it belongs, None: not here. `serve`: the terms of a queue may be others, or it has more mail
+    than before. `left`: a queue is none any more."""
 
     def __init__(
         self,
         schedule: Schedule,
-        existing: Callable[[str], str],
-        elsewhere: Elsewhere,
+        key_of: Callable[[str, str], Key | None],
+        requeue: Callable[[Message], Queue | None],
         serve: Callable[[Queue], None],
+        left: Callable[[Queue], None],
     ) -> None:
         self._schedule = schedule
-        self._existing = existing
-        self._elsewhere = elsewhere
+        self._key_of = key_of
+        self._requeue = requeue
         self._serve = serve
+        self._left = left
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -58,28 +61,31 @@ class Adoption:
 
     async def _run(self) -> None:
         step_ends = clock.monotonic() + STEP_S
-        for queue in list(self._schedule.queues.values()):
-            while True:
-                is_done = self._take_over(queue)
+        for queue in self._schedule.all():
+            for _ in self._take_over(queue):
                 if clock.monotonic() > step_ends:
                     await asyncio.sleep(0)
                     step_ends = clock.monotonic() + STEP_S
-                if is_done:
-                    break
 
-    def _take_over(self, queue: Queue) -> bool:
-        """One queue, or, where its mail goes elsewhere, some of it; True when done."""
-        if self._schedule.queues.get(queue.key) is not queue:
-            return True
-        binding = self._existing(queue.key.binding)
-        if binding != queue.key.binding:
-            self._serve(self._schedule.rebind(queue, binding, STEP_MESSAGES))
-            return queue.is_empty
-        if not self._elsewhere.is_elsewhere(binding):
-            self._serve(queue)
-            return True
-        for message in self._schedule.withdraw(queue, STEP_MESSAGES):
-            if not self._elsewhere.keeps(message):  # the view changed under us
-                self._schedule.add(message, clock.wall())
-                return True
-        return queue.is_empty
+    def _take_over(self, queue: Queue) -> Iterator[None]:
+        """One queue, with a pause after each piece of it."""
+        yield
+        if not self._schedule.is_leaving(queue):
+            if self._schedule.queues.get(queue.key) is not queue:
+                return
+            for domain in list(queue.domains) or [queue.key.domain]:
+                if self._key_of(queue.key.binding, domain) != queue.key:
+                    break
+                yield
+            else:
+                self._serve(queue)
+                return
+            self._schedule.leave(queue)
+            self._left(queue)
+        while not queue.is_empty:
+            there = {self._requeue(message) for message in self._schedule.withdraw(queue, STEP_MESSAGES)}
+            for one in there:
+                if one is not None:
+                    self._serve(one)
+            yield
+        self._schedule.end(queue)

@@ -57,7 +57,7 @@ class Delivery:
         self.is_open = False  # the core is there and nothing stops us: new connections may be made
         self._elsewhere = elsewhere
         self._settling = Settling(stores, self.add, self._queue, teller)
-        self._adoption = Adoption(self.schedule, self._existing, elsewhere, self._refresh)
+        self._adoption = Adoption(self.schedule, self._key_of, self._queue, self._refresh, self._left)
         self._nodes = nodes
         self._letters = Letters(stores)
         self.leases = Leases(send, self._recalled, self._turn)
@@ -121,8 +121,29 @@ class Delivery:
         """Not every queue was looked at since the last view or generation."""
         return self._adoption.is_running
 
-    def _existing(self, binding: str) -> str:
-        return self._assignment.existing(binding)
+    def _key_of(self, binding: str, domain: str) -> Key | None:
+        if self._assignment.existing(binding) != binding or self._elsewhere.is_elsewhere(binding):
+            return None
+        gateway = self._gateway(binding, domain)
+        return Key(binding, domain) if gateway is None else Key(binding, gateway, True)
+
+    def _gateway(self, binding: str, domain: str) -> str | None:
+        return None if self._lookup is None else self._lookup.outbound(binding, domain).gateway
+
+    def routing_domain(self, message: Message) -> str:
+        """Its own, or the gateway that it goes through."""
+        return self._gateway(message.binding, message.domain) or message.domain
+
+    def _left(self, queue: Queue) -> None:
+        """Its mail goes elsewhere: nothing more is opened for it."""
+        line = self._lines.get(queue.key)
+        if line is None or line.queue is not queue:
+            return
+        del self._lines[queue.key]
+        for task in line.opening:
+            task.cancel()
+        while line.idle:
+            line.idle.pop().quit()
 
     def _refresh(self, queue: Queue) -> None:
         """The terms of a queue, or what waits in it, are others now."""
@@ -139,10 +160,15 @@ class Delivery:
 
     def _queue(self, message: Message, *, is_new: bool = False) -> Queue | None:
         """Its queue; None when it goes to another node."""
-        message.binding = self._assignment.existing(message.binding)  # its own may be gone since it was taken
+        self._route(message)
         if self._elsewhere.keeps(message, is_new=is_new):
             return None
         return self.schedule.add(message, clock.wall())
+
+    def _route(self, message: Message) -> None:
+        """Both may be others since it was taken: its binding is gone, its gateway is another one."""
+        message.binding = self._assignment.existing(message.binding)
+        message.gateway = self._gateway(message.binding, message.domain)
 
     def tick(self) -> None:
         """The maintainer: due messages become active, connections are opened."""
@@ -203,6 +229,8 @@ class Delivery:
         if line.options.suspend_delivery or (self._keeps_default and line.queue.key.binding == DEFAULT):
             return False
         if self._elsewhere.is_elsewhere(line.queue.key.binding):  # what is in its queue is on the way there
+            return False
+        if line.options.gateway is not None and not line.queue.key.is_gateway:  # on the way to that one's queue
             return False
         binding: Binding | None = self._lookup.node.bindings.get(line.queue.key.binding)
         if binding is None:  # removed: its mail is on the way to `default`
@@ -360,7 +388,7 @@ class Delivery:
     def _hand_back(self, hand: Hand) -> None:
         messages, hand.messages = hand.messages, []
         for message in messages:
-            message.binding = self._assignment.existing(message.binding)
+            self._route(message)
         self.schedule.give_back([message for message in messages if not self._elsewhere.keeps(message)])
 
     def _spawn(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":

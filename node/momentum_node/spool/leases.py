@@ -59,9 +59,9 @@ class Leases:
         """Wait for leave to open one; None: not now."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine runs in a task
-        self._asking[task] = line
+        self._asking[task], key = line, line.queue.key
         try:
-            grant = await self.grants.connection(*line.queue.key, hosts, len(line.queue.active))
+            grant = await self.grants.connection(key.binding, key.domain, hosts, len(line.queue.active))
         finally:
             del self._asking[task]
         if grant is None:
@@ -124,7 +124,7 @@ class Leases:
         """A message may go out on it now. False: `on_turn` says when, and whether."""
         if self._rules is None or connection in self._tokens:
             return True
-        rules = self._rules.of(*line.queue.key)
+        rules = self._rules.of(line.queue.key.binding, line.queue.key.domain)
         if not rules.throttles or not rules.throttles_of("Messages"):
             return True
         if connection not in self._turns:
@@ -136,10 +136,11 @@ class Leases:
         if connection in self._tokens:
             self._tokens.discard(connection)
             if not with_message:
-                self.grants.unused(*line.queue.key)
+                self.grants.unused(line.queue.key.binding, line.queue.key.domain)
 
     async def _wait(self, line: Line, connection: Connection) -> None:
-        granted = await self.grants.message(*line.queue.key, len(line.queue.active))
+        key = line.queue.key
+        granted = await self.grants.message(key.binding, key.domain, len(line.queue.active))
         self._turns.pop(connection, None)
         if granted:
             self._tokens.add(connection)

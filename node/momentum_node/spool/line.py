@@ -57,7 +57,7 @@ class Line:
     @classmethod
     def of(cls, queue: Queue, lookup: Lookup) -> "Line":
         """A new one."""
-        options = lookup.outbound(*queue.key)
+        options = lookup.outbound(queue.key.binding, queue.key.domain)
         return cls(queue, lookup, options, _way(queue.key, lookup, options))
 
     def refresh(self, lookup: Lookup) -> None:
@@ -65,7 +65,7 @@ class Line:
         if lookup is self.lookup:
             return
         before = self.way
-        self.lookup, self.options = lookup, lookup.outbound(*self.queue.key)
+        self.lookup, self.options = lookup, lookup.outbound(self.queue.key.binding, self.queue.key.domain)
         self.way = _way(self.queue.key, lookup, self.options)
         if before != self.way:  # what failed on the old way says nothing about the new one
             self.rest_until, self.failing_since = 0.0, None
@@ -136,7 +136,8 @@ def _way(key: Key, lookup: Lookup, options: OutboundOptions) -> Way:
     source = None if binding is None else binding.address  # None: the kernel chooses
     method = options.delivery_method
     port = options.lmtp_port if method == "LMTP" else options.remote_smtp_port
-    return Way(source, stops_of(key.domain, options.gateway, options.routes, port), method, _demands(options))
+    stops = stops_of(key.domain, key.domain if key.is_gateway else None, options.routes, port)
+    return Way(source, stops, method, _demands(options))
 
 
 def _demands(options: OutboundOptions) -> Demands | None:

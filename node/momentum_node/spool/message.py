@@ -66,7 +66,7 @@ class Recipient:
     id: str
     address: str
     binding: str
-    domain: str  # routing domain, lower case
+    domain: str  # lower case
     hop: int = 0  # how often it was handed from node to node
     awaited: tuple[int, ...] = ()  # see `marks.Mark.awaits`: what an earlier visit left open
 
@@ -164,13 +164,14 @@ class Message:
     envelope: Envelope
     recipient: str
     binding: str
-    domain: str
+    domain: str  # of the recipient
     stored: Stored
     home: int  # the shard folder that keeps it
     retries: int = 0
     next_attempt: float = 0.0  # seconds since the epoch
     answer: Answer | None = None  # why it was not taken so far
     trail: tuple[float, ...] = ()  # when it was handed over lately, seconds since the epoch
+    gateway: str | None = None  # that it goes through; not stored, for the configuration says it
 
     def learn(self, found: Answer) -> None:
         """It was not taken again: the last answer of a server is kept, whatever we find ourselves later."""

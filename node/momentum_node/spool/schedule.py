@@ -1,8 +1,8 @@
 """The queues of one worker: what to deliver now, what to try again when. Pure: `now` is passed in, wall-clock seconds.
 
-A queue is (binding, routing domain). Its active list is served first come, first served; its delayed list is a heap by
-next attempt. The rules are those of Momentum's `Retry_Interval`, `Max_Retry_Interval`, `Max_Retries` and
-`Message_Expiration`.
+A queue is (binding, routing domain): the recipient's domain, or the gateway that its mail goes through. Its active list
+is served first come, first served; its delayed list is a heap by next attempt. The rules are those of Momentum's
+`Retry_Interval`, `Max_Retry_Interval`, `Max_Retries` and `Message_Expiration`.
 """
 
 import heapq
@@ -29,6 +29,13 @@ class Key(NamedTuple):
 
     binding: str
     domain: str
+    is_gateway: bool = False  # `domain` is one
+
+    @classmethod
+    def of(cls, message: Message) -> "Key":
+        """Where it waits."""
+        gateway = message.gateway
+        return cls(message.binding, message.domain) if gateway is None else cls(message.binding, gateway, True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,7 @@ class Queue:
     active: deque[Message] = field(default_factory=deque)
     delayed: list[tuple[float, int, Message]] = field(default_factory=list)
     connections: int = 0
+    domains: set[str] = field(default_factory=set)  # of a gateway's queue: those whose mail is, or was, in it
     scanned: float = -math.inf  # when delayed mail was last looked at
 
     def take(self, limit: int) -> list[Message]:
@@ -128,9 +136,10 @@ class Schedule:
         self.scan_interval_s = 0.0
         """While a queue has active mail, its delayed mail is looked at so often (Delayed_Queue_Scan_Interval)."""
         self._number = 0
+        self._leaving: list[Queue] = []
 
     def __iter__(self) -> Iterator[Message]:
-        for queue in self.queues.values():
+        for queue in self.all():
             yield from queue.active
             yield from (message for _, _, message in queue.delayed)
 
@@ -141,9 +150,15 @@ class Schedule:
             found = self.queues[key] = Queue(key)
         return found
 
+    def all(self) -> list[Queue]:
+        """The queues, and what is left of those that are none any more."""
+        return [*self.queues.values(), *self._leaving]
+
     def add(self, message: Message, now: float) -> Queue:
         """Queue a message: active when its next attempt is due."""
-        queue = self.queue(Key(message.binding, message.domain))
+        queue = self.queue(Key.of(message))
+        if message.gateway is not None:
+            queue.domains.add(message.domain)
         if message.next_attempt <= now:
             queue.active.append(message)
         else:
@@ -154,7 +169,10 @@ class Schedule:
     def give_back(self, messages: Iterable[Message]) -> None:
         """Put messages back to the head of their queue: they were taken, but no attempt counts."""
         for message in reversed(list(messages)):
-            self.queue(Key(message.binding, message.domain)).active.appendleft(message)
+            queue = self.queue(Key.of(message))
+            if message.gateway is not None:
+                queue.domains.add(message.domain)
+            queue.active.appendleft(message)
 
     def wake(self, now: float) -> list[Queue]:
         """Move due messages to active; the queues that have any active message. Empty queues are dropped."""
@@ -170,19 +188,20 @@ class Schedule:
                 del self.queues[key]
         return ready
 
-    def rebind(self, queue: Queue, binding: str, limit: int) -> Queue:
-        """Move at most `limit` messages to the same domain's queue of another binding; that queue."""
-        target = self.queue(Key(binding, queue.key.domain))
-        for _ in range(min(limit, len(queue.active))):
-            limit -= 1
-            message = queue.active.popleft()
-            message.binding = binding
-            target.active.append(message)
-        for _ in range(min(limit, len(queue.delayed))):
-            at, number, message = queue.delayed.pop()  # the last of a heap: what is left is one
-            message.binding = binding
-            heapq.heappush(target.delayed, (at, number, message))
-        return target
+    # -- queues whose mail goes elsewhere
+
+    def leave(self, queue: Queue) -> None:
+        """It is no queue any more: what is in it is counted, and is to be withdrawn."""
+        del self.queues[queue.key]
+        self._leaving.append(queue)
+
+    def is_leaving(self, queue: Queue) -> bool:
+        """See `leave`."""
+        return any(one is queue for one in self._leaving)
+
+    def end(self, queue: Queue) -> None:
+        """Nothing is left in it."""
+        self._leaving.remove(queue)
 
     def withdraw(self, queue: Queue, limit: int) -> Iterator[Message]:
         """Take at most `limit` messages out for good, one by one: whoever stops asking leaves the rest."""
@@ -200,4 +219,4 @@ class Schedule:
 
     def count(self) -> int:
         """Messages in all queues."""
-        return sum(len(queue.active) + len(queue.delayed) for queue in self.queues.values())
+        return sum(len(queue.active) + len(queue.delayed) for queue in self.all())

@@ -35,10 +35,11 @@ class Hop(Protocol):
 
 
 class Teller:
-    """One per worker. `group_of` names the group of a binding."""
+    """One per worker. `group_of` names the group of a binding, `routing_domain_of` what a message is queued for."""
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
+        self.routing_domain_of: Callable[[Message], str] = lambda message: message.domain
         self.group_of: Callable[[str], str] = lambda _binding: DEFAULT_GROUP
 
     def received(self, messages: Iterable[Message], connection: str = NO_ID, **more: Any) -> None:
@@ -129,7 +130,7 @@ class Teller:
             "connection": connection,
             "sender": envelope.sender,
             "recipient": message.recipient,
-            "domain": message.domain,
+            "domain": self.routing_domain_of(message),
             "size": envelope.size,
             "protocol": envelope.protocol,
             "group": self.group_of(message.binding),
