@@ -187,4 +187,4 @@ def test_the_limits_of_a_domain_behind_a_gateway_are_those_of_the_gateway() -> N
     )
     told = node.explain("default", "a.test", None, 0.0)
     assert told.domain == "smart.test:587"
-    assert [one.value for one in told.standings if one.option == "Max_Outbound_Connections"] == [4]
+    assert [one.value for one in told.standings if one.option == "Max_Outbound_Connections"] == ["4"]
