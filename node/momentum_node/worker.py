@@ -23,6 +23,7 @@ from momentum_node.assigner import Assigner
 from momentum_node.config.model import Address
 from momentum_node.config.stanzas import Containers
 from momentum_node.core_link import CoreLink
+from momentum_node.departures import Departures
 from momentum_node.descriptors import DEFAULT_MOST, raise_limit
 from momentum_node.errors import ConfigurationError, MomentumError
 from momentum_node.limits.door import Door
@@ -70,7 +71,7 @@ class Worker:
         self._mover = Mover(place, stores, self.bodies, self._queue, self._shards.need, self.teller, self._is_full)
         self._delivery = Delivery(stores, Resolver(), self._link.send, self._mover, self.teller, own.nodes)
         self.teller.routing_domain_of = self._delivery.routing_domain
-        self._departures: dict[str, asyncio.Task[None]] = {}
+        self._departures = Departures(self._delivery.sources, self.sessions, self._link.send)
         self._reloading: asyncio.Task[None] | None = None
         self._is_outdated = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -190,7 +191,7 @@ class Worker:
         """What every client of this address is told now."""
         if self._is_stopping:
             return say.SHUTTING_DOWN
-        if str(local) in self._departures:
+        if self._departures.refuses(local):
             return say.ADDRESS_MOVES
         return say.RESOURCES_EXHAUSTED if self.room.is_full else None
 
@@ -221,10 +222,8 @@ class Worker:
                 await self._listen(frame, descriptor)
             case wire.Unlisten(address, port):
                 self._unlistened(address, port)
-            case wire.AddressGained(address):
-                self._gained(address)
-            case wire.AddressLost(address, grace_s):
-                self._lost(address, grace_s)
+            case wire.AddressGained() | wire.AddressLeaves() | wire.AddressLost():
+                self._moves(frame, ip_address(frame.address))
             case wire.Owned() | wire.Members():
                 self._heed(frame)
             case wire.Reload():
@@ -263,39 +262,20 @@ class Worker:
 
     def _unlistened(self, address: str, port: int) -> None:
         self._sockets.close((address, port))
-        if not self._sockets.has(address):
-            self._departures.pop(address, None)
+        if address and not self._sockets.has(address):
+            self._departures.sockets_gone(ip_address(address))
 
-    def _gained(self, address: str) -> None:
-        departure = self._departures.pop(address, None)
-        if departure is not None:
-            departure.cancel()
-        self._delivery.gain(ip_address(address))
-
-    def _lost(self, address: str, grace_s: float) -> None:
-        if grace_s <= 0:
-            self._sockets.close_address(address)
-        departure = self._departures.get(address)
-        if departure is None or departure.done():
-            self._departures[address] = asyncio.create_task(self._depart(address, grace_s))
-
-    async def _depart(self, address: str, grace_s: float) -> None:
-        """Let go of an address; says `Released` when no session and no delivery uses it any more.
-
-        Until the listener is taken from us a new client is told 421: it comes back, and finds the new owner.
-        """
-        parsed = ip_address(address)
-        self._delivery.sources.lose(parsed)
-        for session in self._sessions_on(parsed):
-            session.end(say.ADDRESS_MOVES)
-        await self._until(lambda: not self._sessions_on(parsed) and not self._delivery.sources.uses(parsed), grace_s)
-        self._delivery.sources.drop(parsed)
-        for session in self._sessions_on(parsed):
-            session.abort(say.ADDRESS_MOVES)
-        self._link.send(wire.Released(address))
-
-    def _sessions_on(self, address: Address) -> list[Inbound]:
-        return [session for session in self.sessions if session.local == address]
+    def _moves(self, frame: wire.AddressGained | wire.AddressLeaves | wire.AddressLost, address: Address) -> None:
+        match frame:
+            case wire.AddressGained():
+                self._departures.over(address)
+                self._delivery.gain(address)
+            case wire.AddressLeaves(grace_s=grace_s):
+                self._departures.leaves(address, grace_s)
+            case wire.AddressLost(grace_s=grace_s):
+                if grace_s <= 0:
+                    self._sockets.close_address(frame.address)
+                self._departures.lost(address, grace_s)
 
     def _core_lost(self) -> None:
         """The listeners and DuraVIPs went with it; sessions and deliveries in hand go on."""

@@ -65,6 +65,13 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """worker → core: nothing that takes long uses the address any more."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Released:
     """worker → core: no session and no delivery of this worker uses the address any more."""
 
@@ -212,6 +219,14 @@ class AddressGained:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressLeaves:
+    """core → worker: begin nothing from the address, serve its clients, and answer `Quiet` within `grace_s`."""
+
+    address: str
+    grace_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class AddressLost:
     """core → worker: finish what uses the address within `grace_s` (0 = drop it now), then answer `Released`."""
 
@@ -293,12 +308,14 @@ Frame: TypeAlias = (
     Hello
     | Heartbeat
     | Figures
+    | Quiet
     | Released
     | HostRests
     | Welcome
     | Listen
     | Unlisten
     | AddressGained
+    | AddressLeaves
     | AddressLost
     | Reload
     | Owned

@@ -28,8 +28,11 @@ SILENCE_S = 1.0
 SETTLED_S = 2 * wire.HEARTBEAT_INTERVAL_S
 """A word so much later than a view was told speaks of that view."""
 
-RELEASE_SLACK_S = 0.5
-"""How much longer than the grace we wait for a worker's `Released`: the sockets are shut down after it anyway."""
+ANSWER_SLACK_S = 0.5
+"""How much longer than they may take we wait for the workers' answers: the sockets are shut down after it anyway."""
+
+SERVED_PART = 0.5
+"""Of the time that an address may take to leave: what takes long ends in it, and new clients are served."""
 
 
 @dataclass(eq=False)
@@ -42,7 +45,7 @@ class Worker:
     heard: float = 0.0
     state: wire.Heartbeat = field(default_factory=lambda: wire.Heartbeat(False, 0, 0, 0, 0, 0))
     figures: wire.Figures | None = None
-    owes: set[str] = field(default_factory=set)  # addresses it has not released yet
+    owes: set[wire.Quiet | wire.Released] = field(default_factory=set)  # answers that it has not given yet
 
     def accepts(self, now: float) -> bool:
         """It said so, and recently."""
@@ -68,7 +71,7 @@ class Workers:
         self._open: dict[tuple[str, int], OpenSocket] = {}
         self._gained: set[str] = set()
         self._view: tuple[wire.Owned | wire.Members, ...] = ()
-        self._released = asyncio.Event()
+        self._answered = asyncio.Event()
         self._listening: socket.socket | None = None
         self._links = 0
         self.desk = Desk(self._answer)
@@ -113,14 +116,20 @@ class Workers:
             self.unlisten(*key)
 
     async def _let_go(self, address: str, grace_s: float) -> None:
-        deadline = monotonic() + grace_s + RELEASE_SLACK_S
-        for worker in list(self._workers):
-            worker.owes.add(address)
-        self._tell_all(wire.AddressLost(address, grace_s))
-        while any(address in worker.owes for worker in self._workers) and monotonic() < deadline:
-            self._released.clear()
+        deadline, served_s = monotonic() + grace_s, grace_s * SERVED_PART
+        await self._all_answer(wire.AddressLeaves(address, served_s), wire.Quiet(address), served_s)
+        left_s = max(0.0, deadline - monotonic())
+        await self._all_answer(wire.AddressLost(address, left_s), wire.Released(address), left_s)
+
+    async def _all_answer(self, frame: wire.Frame, answer: wire.Quiet | wire.Released, within_s: float) -> None:
+        deadline = monotonic() + within_s + ANSWER_SLACK_S
+        for worker in self._workers:
+            worker.owes.add(answer)
+        self._tell_all(frame)
+        while any(answer in worker.owes for worker in self._workers) and monotonic() < deadline:
+            self._answered.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._released.wait(), deadline - monotonic())
+                await asyncio.wait_for(self._answered.wait(), deadline - monotonic())
 
     # -- plain listeners and generations ---------------------------------------------------------
 
@@ -232,9 +241,9 @@ class Workers:
                 worker.state = frame
             case wire.Figures():
                 worker.figures = frame
-            case wire.Released(address=address):
-                worker.owes.discard(address)
-                self._released.set()
+            case wire.Quiet() | wire.Released():
+                worker.owes.discard(frame)
+                self._answered.set()
             case wire.HostRests():
                 for other in self._workers:
                     if other is not worker:
@@ -277,7 +286,7 @@ class Workers:
         self._workers.remove(worker)
         asyncio.get_running_loop().remove_reader(worker.sock.fileno())
         worker.sock.close()
-        self._released.set()
+        self._answered.set()
         self.desk.gone(worker.link)
         logger().info("mail worker gone", index=worker.index, reason=reason)
         self._on_change()

@@ -14,11 +14,13 @@ from momentum_node.errors import ProtocolError
 FRAMES: list[wire.Frame] = [
     wire.Hello(0, 42),
     wire.Heartbeat(accepting=True, sessions=1, queued=2, received=3, delivered=4, failed=5),
+    wire.Quiet("198.18.0.41"),
     wire.Released("198.18.0.41"),
     wire.Welcome("n1", 1),
     wire.Listen("198.18.0.41", 25, duravip=True),
     wire.Unlisten("", 25),
     wire.AddressGained("2001:db8::1"),
+    wire.AddressLeaves("198.18.0.41", 2.5),
     wire.AddressLost("198.18.0.41", 5.0),
     wire.Reload("abc"),
     wire.Owned("n2", b"\xc6\x12\0\x29", b""),

@@ -57,6 +57,38 @@ async def waits_and_leaves_from_its_address() -> None:
                 await node.stop()
 
 
+async def greeting(node: MailNode) -> bytes:
+    """What a new client hears first."""
+    reader, writer = await asyncio.open_connection(ADDRESS, node.port)
+    said = await reader.readline()
+    writer.close()
+    return said
+
+
+async def serves_clients_while_a_delivery_ends() -> None:
+    ip("address", "add", f"{ADDRESS}/32", "dev", "lo")
+    with tempfile.TemporaryDirectory() as folder:
+        async with next_hop() as (hop, gateway):
+            hop.may_end.clear()
+            node = MailNode(Path(folder), gateway, workers=2, more=MORE, address=ADDRESS)
+            await node.start()
+            try:
+                await node.core.start(node.local, [])
+                await node.submit("in hand")
+                await node.until(lambda: hop.in_hand == 1)
+                stopping = asyncio.create_task(node.core.stop(node.local, 60.0))
+                for _ in range(20):  # of both workers
+                    assert (await greeting(node)).startswith(b"220 ")
+                    await asyncio.sleep(0.02)
+                assert not stopping.done()
+                hop.may_end.set()
+                await asyncio.wait_for(stopping, 10)
+                assert hop.subjects() == {"in hand": 1}
+            finally:
+                hop.may_end.set()
+                await node.stop()
+
+
 async def tells_new_clients_to_come_back() -> None:
     ip("address", "add", f"{ADDRESS}/32", "dev", "lo")
     with tempfile.TemporaryDirectory() as folder:
@@ -70,18 +102,22 @@ async def tells_new_clients_to_come_back() -> None:
                 writer.write(b"HELO c\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\nDATA\r\n")
                 for _ in range(4):
                     await reader.readline()
-                stopping = asyncio.create_task(node.core.stop(node.local, 5.0))
-                await asyncio.sleep(0.2)
-                late, other = await asyncio.open_connection(ADDRESS, node.port)
-                assert (await late.readline()).startswith(b"421 4.3.2 ")
-                assert not stopping.done()  # the message in hand gets its time
+                stopping = asyncio.create_task(node.core.stop(node.local, 8.0))
+                assert (await greeting(node)).startswith(b"220 ")
+                async with asyncio.timeout(15):  # half of the time is over, and the client still sends
+                    while not (await greeting(node)).startswith(b"421 4.3.2 "):
+                        await asyncio.sleep(0.1)
+                assert not stopping.done()  # the message in hand gets the other half too
                 writer.write(b"Subject: in hand\r\n\r\nhi\r\n.\r\n")
                 assert (await reader.readline()).startswith(b"250 ")
-                await asyncio.wait_for(stopping, 2)
-                for one in (writer, other):
-                    one.close()
+                await asyncio.wait_for(stopping, 5)
+                writer.close()
             finally:
                 await node.stop()
+
+
+def test_while_deliveries_end_new_clients_are_served() -> None:
+    in_own_network(serves_clients_while_a_delivery_ends)
 
 
 def test_while_an_address_leaves_new_clients_are_told_to_come_back() -> None:

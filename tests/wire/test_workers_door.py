@@ -68,13 +68,22 @@ async def test_a_worker_that_comes_later_gets_every_open_socket(door: tuple[Work
     ]
 
 
-async def test_stop_waits_until_every_worker_released_the_address(door: tuple[Workers, Path]) -> None:
+async def test_stop_waits_until_every_worker_is_quiet_and_then_until_every_one_released_the_address(
+    door: tuple[Workers, Path],
+) -> None:
     workers, path = door
     first, second = FakeWorker(path, 0), FakeWorker(path, 1)
     await first.hear()
     await second.hear()
     stopping = asyncio.create_task(workers.stop(VIP, 5.0))
-    assert await first.hear() == wire.AddressLost(str(VIP), 5.0)
+    assert await first.hear() == wire.AddressLeaves(str(VIP), 2.5)
+    first.say(wire.Quiet(str(VIP)))
+    with pytest.raises(TimeoutError):  # nobody is to turn clients away while the other one is not quiet
+        await asyncio.wait_for(first.hear(), 0.1)
+    second.say(wire.Quiet(str(VIP)))
+    lost = await first.hear()
+    assert isinstance(lost, wire.AddressLost)
+    assert 4.0 < lost.grace_s < 5.0
     first.say(wire.Released(str(VIP)))
     await asyncio.sleep(0.05)
     assert not stopping.done()

@@ -191,6 +191,11 @@ class Inbound(asyncio.Protocol):
 
     # -- the worker's side
 
+    @property
+    def is_receiving(self) -> bool:
+        """Its client is sending a message."""
+        return self._session is not None and self._session.is_receiving
+
     def end(self, answer: Reply) -> None:
         """Close politely: at once when idle, else after the message in hand."""
         if self._session is not None:

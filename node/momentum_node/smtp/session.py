@@ -94,6 +94,11 @@ class Session(Dialogue):
         self._greet()
         return self._go_on(State.READY if helo else State.GREETED)
 
+    @property
+    def is_receiving(self) -> bool:
+        """The content of a message is on its way."""
+        return self.state in {State.DATA, State.CHUNK}
+
     def end(self, answer: Reply) -> list[Event]:
         """Say `answer` (a 421) and close: now when nothing is under way, else after the message in hand."""
         if self.state in {State.CLOSED, State.WAITING, State.ASIDE, State.DATA, State.CHUNK}:
