@@ -13,7 +13,7 @@ Memory_Goal | string | 90% | G | P2 M3 | memory budget
 Memory_HWM | string | 95% | G | P2 M3 | above it new mail is refused for a while
 Large_Message_Threshold | int 0.. | 131072 | G | P2 M3 | bytes from which a body is not kept in memory
 Mail_Workers | int 1..16 | - | G | P0 ours restart | processes that handle mail; unset = CPUs, at most 16
-Drain_Queue_Timeout | seconds 0..60 | 60 | G | P1 ours | a drain waits so long for the queues of its DuraVIPs to move; a pod has no time for more
+Drain_Queue_Timeout | seconds 0..60 | 60 | G | P1 ours | a drain waits so long for mail to move
 Log_Low_Space | int 0.. | - | G | P1 ours | free bytes below which a full log disk is warned of; unset = 10 % or 1 GiB
 Log_Min_Space | int 0.. | - | G | P1 ours | free bytes below which new mail is refused; unset = 2 % or 128 MiB
 Control_Client_Timeout | seconds | 60 | G | P1 M3 | a command sent to other nodes waits so long for its replies

@@ -54,7 +54,7 @@ Cluster_Max_Outbound_Connections | int -1.. | -1 | G D B H | P1 M3 | Max_Outboun
 Cluster_Scope_Max_Outbound_Connections | int -1.. | - | out H | P1 M3 | Scope_Max_Outbound_Connections over all nodes
 Connection_Allocation_Aggressiveness | aggressiveness | normal | out | P1 M3 | how fast connections grow with the queue
 Migrate_Connections_Between_Sibling_Domains | bool | true | G | P1 M3 | an idle one may serve a domain of the same MX
-Server_Max_File_Descriptors | int 256.. | 3000000 | G | P1 M3 restart | most descriptors of each mail process; an eighth is not for clients
+Server_Max_File_Descriptors | int 256.. | 3000000 | G | P1 M3 restart | most descriptors of a mail process
 Outbound_Throttle_Messages | throttle | - | out | P1 M3 | delivery attempts per window
 Outbound_Throttle_Connections | throttle | - | out | P1 M3 | connects per window
 Cluster_Outbound_Throttle_Messages | throttle | - | BG B D G | P1 M3 | delivery attempts per window, all nodes
