@@ -30,6 +30,7 @@ from momentum_node.limits.door import Door
 from momentum_node.limits.figures import queue_figures
 from momentum_node.logs.sink import Hub
 from momentum_node.mmove.mover import Mover, Place
+from momentum_node.mmove.rebinding import Rebinding
 from momentum_node.privileges import drop_capabilities
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.admission import Admission
@@ -85,6 +86,7 @@ class Worker:
         self.admission = Admission(self.product, self._refusal, self._door)
         self._sockets = Sockets(self.admission, lambda key: Inbound(self, key))
         self.assigner = Assigner(lookup, self._delivery.sources.holds)
+        self._mover.rebinding = Rebinding(self.assigner)
         self._use(lookup)
 
     # -- life

@@ -4,6 +4,7 @@ import os
 import smtplib
 import tempfile
 from asyncio import to_thread
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,34 @@ async def a_message_moves() -> None:
             assert {one.id for one in arrived} == {one.id for one in moved}
             assert len({one.batch for one in (*moved, *arrived)}) == 1
             assert not any(isinstance(one, Delivered) for one in first.told)
+
+
+async def a_message_that_may_stay(cluster: str, peer: str) -> None:
+    """Since it came a rule was written that gives it to a binding that is here."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with (
+            next_hop() as (hop, gateway),
+            moving_nodes(Path(folder), gateway, cluster=cluster, kind=TellingNode) as nodes,
+        ):
+            first, second = nodes.nodes
+            assert isinstance(first, TellingNode)
+            await to_thread(bring, first)
+            text = (first.folder / "ecelerity.conf").read_text()
+            first.replace(text + '\nregex_binding2 "rules" { default = "mailfrom =~ \'moving\'" }\n')
+            first.core.reload("2")
+            await first.until(lambda: first.worker.admission.generation == 2)
+            assert hop.content == []
+            await nodes.give(second)
+            await first.until(lambda: hop.recipients == [["b@y.test", "c@y.test"]])
+            assert hop.peers == [peer]
+
+
+def test_a_message_stays_that_is_assigned_to_a_binding_here_now() -> None:
+    in_own_network(partial(a_message_that_may_stay, "", "127.0.0.1"))
+
+
+def test_a_message_keeps_its_binding_when_it_is_told_to() -> None:
+    in_own_network(partial(a_message_that_may_stay, "unconditional_rebind = false", "198.18.0.9"))
 
 
 def test_a_message_that_moves_is_told_on_both_nodes() -> None:

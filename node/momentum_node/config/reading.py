@@ -60,12 +60,14 @@ _NODE = {
     "server_max_file_descriptors",
     "reserve_maintenance_interval",
     "default_binding",
+    "drain_queue_timeout",
     "policy_file",
     "policy_timeout",
     "dkim_keys",
     "dkim_headers",
     "bounce_classifications",
 }
+_MOVES = {"mmove_max_connections", "mmove_throttle_messages", "unconditional_rebind"}
 _DURAVIP = {"enable_duravip", "duravip_preference", "duravip_candidates", "duravip_apart"}
 _BUILT = {
     "": {*_GLOBAL, *lookup.INBOUND, *lookup.OUTBOUND, lookup.MAX_RETRIES, *_LIMITS, *_NODE, "bind_address"},
@@ -79,7 +81,7 @@ _BUILT = {
     "binding_group": {*lookup.OUTBOUND, *_LIMITS, lookup.MAX_RETRIES, "bind_address"},
     "domain": {*lookup.OUTBOUND, *_LIMITS, lookup.MAX_RETRIES},
     "host": {"max_outbound_connections", *_MAXIMA},
-    "cluster": set(CLUSTER),
+    "cluster": {*CLUSTER, *_MOVES},
     "topology": {"interface", "cidrmask"},
 }
 

@@ -22,11 +22,12 @@ from momentum_node.mmove.holdings import Holdings
 from momentum_node.mmove.lanes import Key, Lane
 from momentum_node.mmove.owners import BindingOwners, Hearing
 from momentum_node.mmove.plan import Allowance, Owners
+from momentum_node.mmove.rebinding import Rebinding
 from momentum_node.mmove.taking import Taking
 from momentum_node.mmove.terms import Terms, terms_of
 from momentum_node.smtp.reply import Reply
 from momentum_node.spool.lookup import Lookup
-from momentum_node.spool.marks import Mark
+from momentum_node.spool.marks import Mark, State
 from momentum_node.spool.message import Message
 from momentum_node.spool.store import Store
 from momentum_node.spool.telling import Teller
@@ -62,6 +63,7 @@ class Mover:
     ) -> None:
         hello = wire.Serves(place.index, place.workers)
         self.link = CoreLink(place.services, hello, self._on_frame, self._services_lost)
+        self.rebinding: Rebinding | None = None
         self.moved = 0
         self.arrived = 0
         self._workers = place.workers
@@ -245,7 +247,28 @@ class Mover:
             for message in batch:
                 self._holdings.rest(message, clock.wall() + UNREADABLE_REST_S)
         else:
-            session.offer(batch, content)
+            going = await self._going(session.lane, batch, content)
+            if going:
+                session.offer(going, content)
+
+    async def _going(self, lane: Lane, batch: list[Message], content: bytes) -> list[Message]:
+        """Those that a new assignment does not keep here."""
+        if self.rebinding is None or not self._terms.rebinds:
+            return batch
+        bindings = await self.rebinding.local(batch, content)
+        going = []
+        for message, binding in zip(batch, bindings, strict=True):
+            mark = self._mark_of(message)
+            if binding is None or (mark is not None and mark.state is State.OFFERED):  # the other node may have it
+                going.append(message)
+            else:
+                message.binding = binding
+        if stay := len(batch) - len(going):
+            lane.ended(stay, 0 if going else batch[0].envelope.size)
+            for message in batch:
+                if message not in going:
+                    self._release(message)
+        return going
 
     def ready(self, session: Handing) -> None:
         """See `handing.Owner`."""

@@ -19,6 +19,7 @@ class Terms:
     most_connections: int = MOST_CONNECTIONS  # to one node, of all workers
     background_per_s: float = BACKGROUND_PER_S  # messages that came in on the wrong node; 0 = no limit
     is_suspended: bool = False  # global Suspend_Delivery stops moves too
+    rebinds: bool = True  # unconditional_rebind
 
 
 def terms_of(tree: Scope) -> Terms:
@@ -29,6 +30,7 @@ def terms_of(tree: Scope) -> Terms:
         most if isinstance(most, int) else MOST_CONNECTIONS,
         throttle.number / throttle.seconds if isinstance(throttle, Throttle) else BACKGROUND_PER_S,
         tree.value("suspend_delivery") is True,
+        cluster.value("unconditional_rebind") is not False,
     )
 
 
