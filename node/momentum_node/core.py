@@ -25,7 +25,7 @@ from momentum_node.drill import desk
 from momentum_node.drill.desk import DrillDesk
 from momentum_node.duravip.actuator import Actuator, VipPlan
 from momentum_node.duravip.driver import Driver
-from momentum_node.duravip.link import SupervisorEvent, SupervisorLink, connect_supervisor
+from momentum_node.duravip.link import SupervisorEvent, SupervisorLink, connect_supervisor, mac_bytes
 from momentum_node.duravip.machine import DuraVip
 from momentum_node.duravip.neighbourhood import KernelNeighbours, Neighbourhood
 from momentum_node.duravip.recorded import RecordedDuraVip
@@ -99,6 +99,7 @@ class Core:
         self._usable: frozenset[Address] | None = None
         self._judged_by: object = None
         self._down: set[str] = set()
+        self._macs: dict[str, bytes] = {}  # of every link that is up
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.link.on_event = self._on_supervisor
@@ -209,6 +210,7 @@ class Core:
         self.workers.close_ports(ports)
         self.driver.tell(lambda machine, now: machine.on_definitions(declared, self._policy(), now))
         await self._set_lifetime()
+        self.driver.tell(lambda machine, now: machine.on_hardware(self._hardware(), now))
         self._heed_node_list()
         self._usability_changed()
 
@@ -274,7 +276,7 @@ class Core:
     def _machine(self, local: Member) -> DuraVip:
         # A number for each machine, not for each process: after a lost bus it counts its messages from 1 again, and a
         # late one of the machine before must not pass as its own (S3, S4).
-        identity = Identity(self.node_name, self.myself.address, secrets.randbits(64))
+        identity = Identity(self.node_name, self.myself.address, secrets.randbits(64), self._hardware())
         declared = definitions(self.configuration.vips, self.node_name)
         machine = RecordedDuraVip(self.recorder, identity, local, declared, self._policy())
         self._usable = None
@@ -321,7 +323,14 @@ class Core:
                 self._down.add(event.interface)
             case "link-up":
                 self._down.discard(event.interface)
+                self._macs[event.interface] = mac_bytes(event.mac or "")
+                self.driver.tell(lambda machine, now: machine.on_hardware(self._hardware(), now))
         self._usability_changed()
+
+    def _hardware(self) -> tuple[bytes, ...]:
+        """Hardware addresses of the interfaces on which addresses are plumbed here."""
+        interfaces = {plan.interface for plan in self.actuator.plans.values()}
+        return tuple(sorted({mac for name in interfaces if (mac := self._macs.get(name))}))
 
     def _changed(self) -> None:
         if self.driver.machine is not None or not self._stop.is_set():  # who leaves keeps the last view it had

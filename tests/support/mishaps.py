@@ -6,6 +6,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 
 from momentum_node.duravip.vip import Definition, Policy
+from tests.support.listening import Wire
 from tests.support.network import Network
 from tests.support.simulatednode import Process
 
@@ -26,6 +27,7 @@ class Mishaps(ABC):
     is_storm: bool
     watches: bool
     restart_s: float
+    wire: Wire
     faults_until_s: float
 
     @abstractmethod
@@ -47,10 +49,13 @@ class Mishaps(ABC):
         """PROCDOWN; the same pid may come back (a container's is always 1)."""
         process = self._one()
         if process.is_up:
-            self.tell(f"kill the process of {process.name}")
-            process.die()
-            self.network.crash(process.local)
-            self.network.call_at(self.later((0.0, self.restart_s)), lambda: self.start(process.node_id))
+            self._kill(process)
+
+    def _kill(self, process: Process) -> None:
+        self.tell(f"kill the process of {process.name}")
+        process.die()
+        self.network.crash(process.local)
+        self.network.call_at(self.later((0.0, self.restart_s)), lambda: self.start(process.node_id))
 
     def crash_node(self) -> None:
         process = self._one()
@@ -151,6 +156,30 @@ class Mishaps(ABC):
         vip, node = self.random.choice(self.vips), self.random.choice([*self.node_ids, None])
         self.tell(f"move {vip} to {f'n{node}' if node else 'any node'}")
         self._one().with_machine(lambda machine, now: machine.on_move(vip, f"n{node}" if node else None, now))
+
+    def deafen(self) -> None:
+        """Nothing of an owner reaches one other node: the ring goes on without the owner, which notices later."""
+        owner = self._one()
+        listener = self.random.choice([node_id for node_id in self.node_ids if node_id != owner.node_id])
+        self.tell(f"n{listener} hears nothing of {owner.name}")
+        self.wire.deafen(listener, owner.node_id)
+        self.network.partition([[owner.node_id]])
+        self.network.call_at(self.later((0.8, 2.0)), self._hear_again)
+
+    def _hear_again(self) -> None:
+        self.tell("everybody hears everybody")
+        self.wire.heal()
+        self.network.merge()
+
+    def kill_and_leave(self) -> None:
+        """Core and supervisor killed: the kernel keeps the addresses until their leases end."""
+        process = self._one()
+        if process.is_up:
+            self.wire.leave_behind(process, self.random.uniform(0.0, 2.0))
+            self._kill(process)
+
+    def _deaf_faults(self) -> list[Callable[[], None]]:
+        return [self.deafen, self.deafen, self.deafen, self.kill_and_leave, self.move, self.drain, self.change_usable]
 
     def _late_faults(self) -> list[Callable[[], None]]:
         return [self.partition, self.partition, self.merge, self.reload, self.change_usable, self.kill_process]

@@ -12,6 +12,7 @@ from momentum_node.duravip.gather import Gather
 from momentum_node.duravip.machine import DuraVip
 from momentum_node.duravip.messages import State
 from momentum_node.duravip.table import Table
+from momentum_node.duravip.vip import Contest, Effect
 
 
 class WithoutS1(DuraVip):
@@ -93,6 +94,20 @@ class WithoutS8(DuraVip):
         super()._tell_news()
 
 
+class WithoutWitnesses(DuraVip):
+    """Nobody listens for others (failover F15)."""
+
+    def _listen(self, now: float) -> None:
+        self._to_hear.clear()
+
+
+class WithoutTheirWord(DuraVip):
+    """Others say whom they hear, and nobody heeds it."""
+
+    def effects(self) -> list[Effect]:
+        return [effect for effect in super().effects() if not isinstance(effect, Contest)]
+
+
 PLANTED: Mapping[str, type[DuraVip]] = {
     planted.__name__: planted
     for planted in (
@@ -104,5 +119,7 @@ PLANTED: Mapping[str, type[DuraVip]] = {
         WithoutS6,
         WithoutS7,
         WithoutS8,
+        WithoutWitnesses,
+        WithoutTheirWord,
     )
 }

@@ -3,7 +3,8 @@
     python -m tests.support.removals [R8 S3 …]      takes each out in a copy of the tree and runs its test: it must fail
     python -m tests.support.removals --table        the table of docs/rules.md
 
-R1 to R25 are drawn from the pains of users of other programs, S1 to S8 keep the protocol safe. A test that passes
+R1 to R25 are drawn from the pains of users of other programs, S1 to S8 keep the protocol safe, F15 is named after the
+fault that it survives. A test that passes
 without its rule proves nothing about it.
 """
 
@@ -304,6 +305,14 @@ REMOVALS: tuple[Removal, ...] = (
         "            self._tell.on_unplumbed(place.address, self._clock())",
         "            self._tell.on_unplumbed(place.address, self._clock())\n"
         "            await self._plumbing.release(place, grace_s)\n            place.order = Direction.NONE",
+    ),
+    _r(
+        "F15",
+        "what the new owner cannot hear another member hears for it, and it waits",
+        "host/test_host_deaf.py::test_no_two_have_an_address_although_the_new_owner_cannot_hear_the_old_one",
+        "member.py",
+        "            self._to_hear += [",
+        "            _ = [",
     ),
 )
 

@@ -11,8 +11,9 @@ from momentum_node.config.model import Address
 from momentum_node.duravip.encoding import decode
 from momentum_node.duravip.fragments import Assembler
 from momentum_node.duravip.machine import DuraVip
+from momentum_node.duravip.narration import tell_effect
 from momentum_node.duravip.table import Table
-from momentum_node.duravip.vip import Announce, Effect, Identity, Isolate, Multicast, Plumb, Unplumb
+from momentum_node.duravip.vip import Announce, Contest, Effect, Identity, Isolate, Multicast, Plumb, Unplumb, Witness
 from tests.support.network import Endpoint
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class Nic:
 class Process:
     """A node's core with a NIC that takes its time: what the driver does, without asking the wire."""
 
+    macs: tuple[bytes, ...] = ()
+
     def __init__(self, world: "World", node_id: int, pid: int) -> None:
         self.world = world
         self.node_id = node_id
@@ -66,6 +69,7 @@ class Process:
         self.stream = 0
         self.has_run = False
         self.seen: tuple[Table | None, int, object] = (None, 0, None)  # the table last looked at
+        self.came: dict[Address, float] = {}  # when each address began to answer
         self.definitions = world.draw_definitions(node_id)
         self.frozen_until = 0.0
         self.steps_to_live = -2  # not doomed
@@ -102,7 +106,7 @@ class Process:
             self.isolate()
             return
         if self.machine is None:
-            identity = Identity(self.name, f"198.18.0.{self.node_id}", self.world.random.getrandbits(64))
+            identity = Identity(self.name, f"198.18.0.{self.node_id}", self.world.random.getrandbits(64), self.macs)
             self.machine = self.world.machine_class(identity, self.local, self.definitions, self.world.policy)
             self.machine._assembler = Assembler(remembered)
         was_gathering = self.is_gathering
@@ -161,7 +165,7 @@ class Process:
                 self._later((0.0, 0.05), self._call, vip, self.nic.supersede(vip))
             case Unplumb(vip, grace_s):
                 self._later((0.0, 0.02 + grace_s), self._removed, vip, self.nic.supersede(vip))
-            case Announce():
+            case Announce() | Witness() | Contest():
                 pass
             case Isolate(reason):
                 self.world.check_isolation(self, reason)
@@ -188,6 +192,8 @@ class Process:
     def _added(self, vip: Address, generation: int, issued: float) -> None:
         """The kernel call cannot be called back: it takes effect even if the address is to go again."""
         self.nic.calls[vip] -= 1
+        if vip not in self.nic.wire:
+            self.came[vip] = self.world.network.now
         self.nic.wire.setdefault(vip, issued)
         self.world.tell(f"{self.name} has {vip} on the wire")
         self.world.check_wire(self, vip)
@@ -276,5 +282,7 @@ def show(effect: Effect) -> str:
             return f"send {len(data)} bytes"
         case Announce(vips):
             return f"announce {' '.join(map(str, vips))}"
+        case Witness() | Contest():
+            return tell_effect(effect)
         case Isolate(reason):
             return f"let go of everything: {reason}"

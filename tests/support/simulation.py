@@ -6,7 +6,8 @@ A seed that fails is told as a story file that runs it again (`simulate SEED`, t
 
 A run is: nodes start; faults, drains, reloads and link losses come at random while messages are late across views;
 then everything heals and the cluster must settle. Nobody probes here: what keeps two nodes from having an address is
-the protocol alone. Checked at each step (cluster §2.10):
+the protocol alone; but in runs of the kind `deaf`, where the wire is asked and not everybody hears everybody (I12,
+listening.py). Checked at each step (cluster §2.10):
 
     I1   the same stream since a gather gives the same table
     I2   one owner at most, one exactly where somebody may have it, and the owner may
@@ -25,12 +26,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
+from typing import Literal, get_args
 
 from momentum_node.config.model import Address
 from momentum_node.duravip.machine import DuraVip
 from momentum_node.duravip.table import Table
 from momentum_node.duravip.vip import Definition, Policy
+from tests.support.listening import ListeningProcess, Wire
 from tests.support.mishaps import Mishaps
 from tests.support.network import Delays, Network, _Node
 from tests.support.simulatednode import Broken, Process
@@ -40,6 +44,7 @@ SETTLED_WITHIN_S = (6.0, 12.0, 60.0)
 VIEW_MATURE_TIMES_S = (0.02, 0.4)
 SELDOM_S = 0.3
 
+Kind = Literal["usual", "late", "deaf"]
 MachineClass = Callable[..., DuraVip]
 
 
@@ -65,17 +70,19 @@ class UnevenNetwork(Network):
 class World(Mishaps):
     """One run."""
 
-    def __init__(self, seed: int, machine_class: MachineClass = DuraVip, *, is_late: bool = False) -> None:
-        """`is_late`: a run of quick view changes and messages that are several of them late, and little else."""
+    def __init__(self, seed: int, machine_class: MachineClass = DuraVip, *, kind: Kind = "usual") -> None:
+        """`late`: a run of quick view changes and messages that are several of them late, and little else; `deaf`: one
+        of addresses whose owner is heard by some only."""
+        is_late, self.is_deaf = kind == "late", kind == "deaf"
         self.random = random.Random(seed)  # noqa: S311 - reproducible on purpose
         self.machine_class = machine_class
         self.told: list[tuple[float, Callable[[], str]]] = []
         self.tables: dict[int, object] = {}
         self.steps = 0
-        count = self.random.randint(2, 5)
+        count = self.random.randint(3 if self.is_deaf else 2, 5)
         self.faults_until_s = self.random.choice(FAULTS_UNTIL_S)
         self.is_healed = False
-        self.is_storm = self.random.random() < 0.5 or is_late
+        self.is_storm = (self.random.random() < 0.5 or is_late) and not self.is_deaf
         self.restart_s = self.random.choice([0.1, 2.0])
         self.kernel_delay = self.random.choice([0.001, 0.01, 0.3])
         self.node_ids = list(range(1, count + 1))
@@ -84,7 +91,7 @@ class World(Mishaps):
         self.apart = dict.fromkeys(self.vips[:3], "g") if self.random.random() < 0.3 else {}
         self.watches = self.random.random() < 0.15
         self.failure_rate = self.random.choice([0.0, 0.0, 0.1])
-        partition = self.random.choice(["both", "quorum"])
+        partition = self.random.choice(["both", "quorum"]) if not self.is_deaf else "quorum"
         self.policy = Policy(
             partition="quorum" if partition == "quorum" else "both",
             node_ids=frozenset(self.node_ids),
@@ -103,13 +110,17 @@ class World(Mishaps):
             node_id for node_id in self.node_ids if self.is_storm and self.random.random() < (0.6 if is_late else 0.4)
         }
         self.network = UnevenNetwork(self.random.getrandbits(32), self.node_ids, self._draw_delays(), seldom)
-        self.faults = self._late_faults() if is_late else self._draw_faults()
+        self.faults = {"late": self._late_faults, "deaf": self._deaf_faults}.get(kind, self._draw_faults)()
         self.processes: dict[int, Process] = {}
+        self.wire = Wire(self)
         for node_id in self.node_ids:
             self.start(node_id)
 
     def _draw_delays(self) -> Delays:
         """From quick to very late: in a storm what a node has sent may be delivered several views later."""
+        if self.is_deaf:  # messages that come within the guard time: what this is about
+            soon = {"order": (0.0, 0.002), "arrival": (0.0, 0.004), "process": (0.0, 0.003)}
+            return Delays(**soon, detection=(0.1, 0.7), merge=(0.1, 0.3))
         slow = self.random.choice([0.002, 0.02, 0.1])
         detection = self.random.choice([0.02, 0.1, 0.65])
         merge = 0.2
@@ -145,7 +156,7 @@ class World(Mishaps):
     def start(self, node_id: int) -> None:
         pid = self.random.choice([1, 1, self.random.randint(2, 9999)])
         self.tell(f"start n{node_id}")
-        self.processes[node_id] = Process(self, node_id, pid)
+        self.processes[node_id] = (ListeningProcess if self.is_deaf else Process)(self, node_id, pid)
 
     # -- the run ---------------------------------------------------------------------------------
 
@@ -156,6 +167,7 @@ class World(Mishaps):
         self.tell("everything heals")
         self.failure_rate = 0.0
         self.is_healed = True
+        self.wire.heal()
         self.network.merge()
         everything = frozenset(self.vips)
         for process in self.processes.values():
@@ -283,39 +295,40 @@ class Failure:
     seed: int
     problem: str
     story: list[str]
+    kind: Kind = "usual"
 
     def __str__(self) -> str:
         """A story file (`tests/scenarios/*.txt`) that runs it again; what happened stands in its comments."""
         lines = "\n".join(f"# {line}" for line in self.story[-150:])
-        return f"{lines}\n# {self.problem}\nsimulate {self.seed}\n----\n  held\n"
+        return f"{lines}\n# {self.problem}\nsimulate {self.seed} {self.kind}\n----\n  held\n"
 
 
-def run(seed: int, machine_class: MachineClass = DuraVip, *, is_late: bool = False) -> Failure | None:
+def run(seed: int, machine_class: MachineClass = DuraVip, *, kind: Kind = "usual") -> Failure | None:
     """One run; None when everything held."""
-    world = World(seed, machine_class, is_late=is_late)
+    world = World(seed, machine_class, kind=kind)
     try:
         world.run()
     except Broken as broken:
-        return Failure(seed, str(broken), world.story())
+        return Failure(seed, str(broken), world.story(), kind)
     return None
 
 
 def first_failure(
-    seeds: range, machine_class: MachineClass = DuraVip, until: float | None = None, *, is_late: bool = False
+    seeds: range, machine_class: MachineClass = DuraVip, until: float | None = None, *, kind: Kind = "usual"
 ) -> tuple[Failure | None, int]:
     """Runs until one fails or the CPU clock says `until`. Returns the failure and how many runs there were."""
     for count, seed in enumerate(seeds):
         if until is not None and time.process_time() > until:
             return None, count
-        if failure := run(seed, machine_class, is_late=is_late):
+        if failure := run(seed, machine_class, kind=kind):
             return failure, count + 1
     return None, len(seeds)
 
 
-def failures(seeds: range, processes: int = 2) -> list[Failure]:
+def failures(seeds: range, processes: int = 2, kind: Kind = "usual") -> list[Failure]:
     """Runs all seeds, on several processors at once."""
     with ProcessPoolExecutor(processes) as pool:
-        return [failure for failure in pool.map(run, seeds, chunksize=100) if failure]
+        return [failure for failure in pool.map(partial(run, kind=kind), seeds, chunksize=100) if failure]
 
 
 def main() -> int:
@@ -324,11 +337,16 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=None, help="the first seed; drawn when not given")
+    parser.add_argument("--kind", choices=get_args(Kind), default="usual")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().getrandbits(40)
     seeds = range(seed, seed + options.runs)
     began = time.perf_counter()
-    found = failures(seeds, options.processes) if options.processes > 1 else [first_failure(seeds)[0]]
+    found = (
+        failures(seeds, options.processes, options.kind)
+        if options.processes > 1
+        else [first_failure(seeds, kind=options.kind)[0]]
+    )
     failure = next((each for each in found if each), None)
     print(failure or f"{options.runs} runs from seed {seed} held, {time.perf_counter() - began:.1f} s")
     return 1 if failure else 0

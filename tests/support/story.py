@@ -20,6 +20,7 @@ from momentum_node.duravip.machine import DuraVip
 from momentum_node.duravip.moves import MoveRefused
 from momentum_node.duravip.vip import (
     Announce,
+    Contest,
     Definition,
     Effect,
     Identity,
@@ -29,6 +30,7 @@ from momentum_node.duravip.vip import (
     Plumb,
     Policy,
     Unplumb,
+    Witness,
 )
 from tests.support import simulation
 from tests.support.declared import declared
@@ -189,8 +191,11 @@ class Cluster:
                     node.pending.append(vip)
                 else:
                     self._remove(node, vip)
-            case Announce():
+            case Announce() | Contest():
                 pass
+            case Witness(vips):
+                for vip in vips:  # here everybody hears everybody, so it is quiet: who asks himself has seen to that
+                    self._machine(node).on_witnessed(vip, None, self.now)
             case Isolate(reason):
                 self.lines.append(f"{node.name}: gives everything up and joins anew: {reason}")
                 self.stop(node.name)
@@ -361,9 +366,9 @@ class Story:
         assert machine is not None
         self.cluster.lines += [f"  {alarm}" for alarm in machine.alarms()]
 
-    def do_simulate(self, seed: str) -> None:
+    def do_simulate(self, seed: str, kind: simulation.Kind = "usual") -> None:
         """One run of the simulation: what a failing one prints is such a story."""
-        failure = simulation.run(int(seed))
+        failure = simulation.run(int(seed), kind=kind)
         self.cluster.lines.append(f"  {failure.problem if failure else 'held'}")
 
     def do_whatif(self, *gone: str) -> None:

@@ -2,109 +2,18 @@
 
 import asyncio
 import errno
-import socket
 from collections.abc import AsyncIterator
-from ipaddress import ip_address
 
 import pytest
 
 from momentum_node.config.model import Address
-from momentum_node.duravip.actuator import Actuator, VipPlan
-from momentum_node.duravip.link import SupervisorError, SupervisorEvent
+from momentum_node.duravip.actuator import VipPlan
+from momentum_node.duravip.link import SupervisorEvent
 from momentum_node.duravip.plumbing import State
 from momentum_node.duravip.vip import Announce, Plumb, Unplumb
+from tests.support.orderednode import MEMBER, STRANGER, UP, VIP, Node
 
 pytestmark = [pytest.mark.looptime, pytest.mark.asyncio]
-
-VIP = ip_address("192.0.2.41")
-PLAN = VipPlan("eth0", 32, ((25, 100),))
-STRANGER, MEMBER = "02:00:00:00:00:99", "02:00:00:00:00:03"
-
-
-class Node:
-    """Supervisor, mail workers and machine in one: keeps what was asked of each, in order."""
-
-    def __init__(self) -> None:
-        self.log: list[str] = []
-        self.answers: str | None = None  # who answers probes
-        self.granted = True
-        self.refuses: dict[str, int] = {}
-        self.release_takes_s = 0.0
-        self.open: list[socket.socket] = []
-        self.actuator = Actuator(self, self, {VIP: PLAN}, self, asyncio.get_running_loop().time, check_interval_s=30.0)
-
-    def close(self) -> None:
-        for sock in self.open:
-            sock.close()
-
-    async def probe(self, interface: str, address: Address) -> str | None:
-        await self._do("probe")
-        await asyncio.sleep(0.001 if self.answers else 0.04)
-        return self.answers
-
-    async def plumb(self, interface: str, address: Address, prefix_length: int) -> None:
-        await self._do(f"plumb {interface} {address}/{prefix_length}")
-
-    async def unplumb(self, address: Address) -> None:
-        await self._do(f"unplumb {address}")
-
-    async def announce(self, address: Address) -> None:
-        await self._do("announce")
-
-    async def open_listener(
-        self, address: Address | None, port: int, backlog: int, floating: bool = False
-    ) -> socket.socket:
-        assert floating
-        await self._do(f"listen {port}")
-        sock = socket.socket()
-        self.open.append(sock)
-        return sock
-
-    async def close_listener(self, address: Address | None, port: int) -> None:
-        await self._do(f"close {port}")
-
-    async def _do(self, what: str) -> None:
-        self.log.append(what)
-        await asyncio.sleep(0.001)
-        verb = what.split(maxsplit=1)[0]
-        if verb in self.refuses:
-            raise SupervisorError(what, self.refuses[verb])
-
-    # the mail workers
-
-    async def start(self, address: Address, sockets: list[tuple[int, socket.socket]]) -> None:
-        self.log.append(f"serve {[port for port, _ in sockets]}")
-
-    async def stop(self, address: Address, grace_s: float) -> None:
-        self.log.append(f"stop {grace_s:g}")
-        if grace_s:
-            await asyncio.sleep(min(grace_s, self.release_takes_s))
-            self.log.append("stopped")
-
-    # the machine
-
-    def is_granted(self, vip: Address) -> bool:
-        return self.granted
-
-    def on_plumbed(self, vip: Address, now: float) -> None:
-        self.log.append("PLUMBED")
-
-    def on_unplumbed(self, vip: Address, now: float) -> None:
-        self.log.append("UNPLUMBED")
-
-    def on_plumb_failed(self, vip: Address, reason: str, now: float) -> None:
-        self.log.append(f"FAILED {reason.split(':', maxsplit=1)[0]}")
-
-    def on_plumb_clear(self, vip: Address, now: float) -> None:
-        self.log.append("CLEARED")
-
-    def told(self) -> list[str]:
-        """What was done since the last call; probes only once in a row."""
-        log, self.log = self.log, []
-        return [what for place, what in enumerate(log) if what != "probe" or place == 0 or log[place - 1] != "probe"]
-
-
-UP = ["listen 25", "plumb eth0 192.0.2.41/32", "announce", "serve [25]", "PLUMBED"]
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from momentum_node.duravip.encoding import decode, encode
 from momentum_node.duravip.fragments import Assembler, split
 from momentum_node.duravip.messages import (
     Cleared,
+    Contested,
     Defs,
     Drain,
     Envelope,
@@ -41,6 +42,7 @@ FACTS = Facts(
     claims=0b101,
     unusable=1 << 10_239,
     unusable_reason="eth0 has no carrier",
+    macs=(b"\2\0\0\0\0\1", b"\2\0\0\0\0\2"),
 )
 STATE = State(True, b"v" * 16, True, FACTS, holds=0b11, owns=0b10, failed=(("in use", 1),), strays=(ONE, SIX))
 
@@ -61,6 +63,8 @@ def catalogue(count: int) -> Catalogue:
         Released((ONE,), (SIX,)),
         Failed((ONE, SIX), "in use by 02:00:00:00:00:09"),
         Cleared((SIX,)),
+        Contested((ONE, SIX), b"\2\0\0\0\0\x09"),
+        Contested((ONE,), b""),
         Drain(),
     ],
     ids=lambda message: type(message).__name__,

@@ -8,7 +8,7 @@ import pytest
 from tests.support import removals
 from tests.support.removals import REMOVALS, ROOT, Removal, copied, survives, table
 
-RULES = [f"R{number}" for number in range(1, 26)] + [f"S{number}" for number in range(1, 9)]
+RULES = [f"R{number}" for number in range(1, 26)] + [f"S{number}" for number in range(1, 9)] + ["F15"]
 NODE = ROOT / "node" / "momentum_node"
 
 

@@ -10,11 +10,11 @@ answered, and only after the kernel confirmed (S8); a `Plumb` whose ticket is go
 import asyncio
 import contextlib
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Final, Protocol, TypeAlias
 
 from momentum_node.config.model import Address
-from momentum_node.duravip.link import SupervisorError, SupervisorEvent
+from momentum_node.duravip.link import SupervisorError, SupervisorEvent, mac_bytes
 from momentum_node.duravip.plumbing import (
     LONG_LEASE_S,
     SHORT_LEASE_S,
@@ -28,14 +28,14 @@ from momentum_node.duravip.plumbing import (
     State,
     VipPlan,
 )
-from momentum_node.duravip.vip import Announce, Plumb, Unplumb
+from momentum_node.duravip.vip import Announce, Contest, Plumb, Unplumb, Witness
 
 __all__ = ["Actuator", "Feedback", "Services", "VipPlan"]
 
 CHECK_INTERVAL_S: Final = 30.0  # if_check_interval, cluster §1.7
 CHECK_LIMIT_S: Final = 600.0
 
-Order: TypeAlias = Plumb | Unplumb | Announce
+Order: TypeAlias = Plumb | Unplumb | Announce | Witness | Contest
 
 
 class Feedback(Protocol):
@@ -46,6 +46,7 @@ class Feedback(Protocol):
     def on_unplumbed(self, vip: Address, now: float) -> None: ...
     def on_plumb_failed(self, vip: Address, reason: str, now: float) -> None: ...
     def on_plumb_clear(self, vip: Address, now: float) -> None: ...
+    def on_witnessed(self, vip: Address, mac: bytes | None, now: float) -> None: ...
 
 
 class Actuator:
@@ -85,6 +86,11 @@ class Actuator:
             case Announce(vips):
                 for vip in vips:
                     self._announce(vip)
+            case Witness(vips):
+                for vip in vips:
+                    self._aside(self._listen(vip))
+            case Contest(vip, witness, mac):
+                self._place(vip).hearsay.said(witness, mac, self._clock())
 
     async def flush(self) -> None:
         """Give up everything now, without grace; returns when the kernel has confirmed all of it."""
@@ -152,6 +158,7 @@ class Actuator:
             self._end_retry(place)
             place.order = Direction.UP
             place.planned.clear()
+            place.hearsay.forget()
             place.task = asyncio.create_task(self._bring_up(place))
         elif place.state is State.SERVING:
             self._tell.on_plumbed(place.address, self._clock())
@@ -243,9 +250,21 @@ class Actuator:
             await self._acquire(place, plan)
 
     def _announce(self, vip: Address) -> None:
-        task = asyncio.create_task(self._say(vip))
+        self._aside(self._say(vip))
+
+    def _aside(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
         self._asides.add(task)
         task.add_done_callback(self._asides.discard)
+
+    async def _listen(self, vip: Address) -> None:
+        """Ask in the name of another member. Where this node has no such link it hears nothing, which says nothing."""
+        plan = self.plans.get(vip)
+        if plan is None or not plan.probe:
+            return
+        with contextlib.suppress(SupervisorError):
+            mac = await self._link.probe(plan.interface, vip)
+            self._tell.on_witnessed(vip, mac_bytes(mac) if mac is not None else None, self._clock())
 
     async def _say(self, vip: Address) -> None:
         with contextlib.suppress(SupervisorError):  # not held any more: then there is nothing to announce

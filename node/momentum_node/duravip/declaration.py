@@ -23,6 +23,7 @@ class Declaration:
         self._usable: frozenset[Address] | None = None
         self._reason = ""
         self._facts: Facts | None = None  # as last put together
+        self._macs = identity.macs
         self.catalogues: dict[bytes, Catalogue] = {}
         self.draining = False
         self.cordoned = False
@@ -59,6 +60,11 @@ class Declaration:
         self._usable, self._reason = usable, reason or "cannot be served"
         self._update()
 
+    def plumb_on(self, macs: tuple[bytes, ...]) -> None:
+        """The hardware addresses of our interfaces."""
+        if macs != self._macs:
+            self._macs, self._facts = macs, None
+
     def _update(self) -> None:
         index = self.catalogue.index
         self._facts = None
@@ -88,6 +94,7 @@ class Declaration:
             unusable_reason=self._why_unusable(),
             fallbacks=tuple(others),
             balance_set_size=self.policy.balance_set_size,
+            macs=self._macs,
         )
 
     def _why_unusable(self) -> str:

@@ -133,6 +133,10 @@ class Driver:
         """What stood in the way is gone."""
         self.tell(lambda machine, _now: machine.on_plumb_clear(vip, now))
 
+    def on_witnessed(self, vip: Address, mac: bytes | None, now: float) -> None:
+        """Who answers for an address that another member is about to plumb."""
+        self.tell(lambda machine, _now: machine.on_witnessed(vip, mac, now))
+
     def is_granted(self, vip: Address) -> bool:
         """The ticket still holds (asked immediately before the kernel call)."""
         return self.machine is not None and self.machine.is_granted(vip)

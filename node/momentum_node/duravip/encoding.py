@@ -6,14 +6,16 @@
     STATE      [ gather, view, name, address, mature, draining, cordoned, claiming, [majority, [node id …], size],
                  digest, holds, owns, claims, unusable, why unusable, {reason: failed}, [address held, not declared …] ]
                  starting, [fallback claims …], [[name, departures] …], [[node id, pid] suspected …],
-                 [[address, incarnation, stamp] pin …], balance set size ]
+                 [[address, incarnation, stamp] pin …], balance set size, [hardware address …] ]
     DEFS       [ encoded catalogue ]          MATURE    [ view ]            DRAIN   [ ]         BEACON  [ ]
     BALANCE    [ view, most moves ]           MOVE      [ address, node name, empty = its pin ends ]
     SUSPECT    [ view, node id, pid, incarnation, 0 = not known ]           HEARTBEAT [ view, table events, digest ]
+    CONTESTED  [ [address …], hardware address of who answers, empty = nobody any more ]
     RELEASED   [ [removed …], [never put up …] ]        FAILED  [ [address …], reason ]    CLEARED [ [address …] ]
 
 Sets (holds, owns, claims, unusable, failed) are little-endian bits over the sender's catalogue. A body may grow at its
-end: longer ones are read, shorter ones are not.
+end: longer ones are read, shorter ones are not, but for a STATE without hardware addresses, as older versions send it.
+A kind that a version does not know is counted and ignored there.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,6 +30,7 @@ from momentum_node.duravip.messages import (
     Balance,
     Beacon,
     Cleared,
+    Contested,
     Defs,
     Drain,
     Envelope,
@@ -48,6 +51,8 @@ from momentum_node.duravip.messages import (
 from momentum_node.duravip.quorum import Rule
 
 MOST_FALLBACKS = 63
+MOST_MACS = 64
+MAC_BYTES = 6
 
 
 def encode(message: Message, incarnation: int, sequence: int) -> bytes:
@@ -115,6 +120,7 @@ def _state_body(state: State) -> list[object]:
         [[member.node_id, member.pid] for member in state.suspected],
         [[pin.address.packed, pin.incarnation, pin.stamp] for pin in state.pins],
         facts.balance_set_size,
+        list(facts.macs),
     ]
 
 
@@ -134,6 +140,7 @@ def _read_state(value: object) -> State:
         unusable_reason=text(body[14]),
         fallbacks=tuple(bits(claims) for claims in items(body[18], 0)[:MOST_FALLBACKS]),
         balance_set_size=number(body[22]),
+        macs=tuple(exactly(mac, MAC_BYTES) for mac in items(body[23], 0)[:MOST_MACS]) if len(body) > 23 else (),
     )
     if not isinstance(body[15], dict):
         raise MessageError("failed addresses were expected by reason")
@@ -175,6 +182,12 @@ def _read_failed(value: object) -> Failed:
     return Failed(addresses(body[0]), text(body[1]))
 
 
+def _read_contested(value: object) -> Contested:
+    body = items(value, 2)
+    mac = octets(body[1])
+    return Contested(addresses(body[0]), exactly(mac, MAC_BYTES) if mac else mac)
+
+
 def _read_move(value: object) -> Move:
     body = items(value, 2)
     return Move(unpack(body[0]), text(body[1]))
@@ -207,6 +220,7 @@ _WRITERS: dict[type, Callable[..., Sequence[object]]] = {
     Released: lambda m: [packed(m.removed), packed(m.unused)],
     Failed: lambda m: [packed(m.addresses), m.reason],
     Cleared: lambda m: [packed(m.addresses)],
+    Contested: lambda m: [packed(m.addresses), m.mac],
     Drain: lambda _: [],
 }
 
@@ -222,5 +236,6 @@ _READERS: dict[str, Callable[[object], Message]] = {
     "RELEASED": _read_released,
     "FAILED": _read_failed,
     "CLEARED": lambda value: Cleared(addresses(items(value, 1)[0])),
+    "CONTESTED": _read_contested,
     "DRAIN": lambda _: Drain(),
 }

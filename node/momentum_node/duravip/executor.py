@@ -215,13 +215,14 @@ class Executor:
             self._links[link.name] = link
             if change.gone:
                 del self._links[link.name]
-            if before is None or before.is_up != is_up:
+            if before is None or (before.is_up, before.mac) != (is_up, link.mac):
                 self._tell_link(link, is_up=is_up)
                 if is_up:
                     self._announce_all(link.name)
 
     def _tell_link(self, link: Link, *, is_up: bool) -> None:
-        self.outbox.append((Record(Kind.LINK_UP if is_up else Kind.LINK_DOWN, interface=link.name), None))
+        mac = link.mac if len(link.mac) == len(NO_MAC) else NO_MAC  # another hardware than Ethernet carries no address
+        self.outbox.append((Record(Kind.LINK_UP if is_up else Kind.LINK_DOWN, interface=link.name, mac=mac), None))
 
     def _announce_all(self, interface: str) -> None:
         """The carrier is back: the switch may have learnt anything meanwhile (failover R7)."""

@@ -21,6 +21,12 @@ from momentum_node.errors import DriverError, ProtocolError
 Mac: TypeAlias = str
 """Six bytes, hexadecimal, with colons."""
 
+
+def mac_bytes(mac: Mac) -> bytes:
+    """As frames and messages carry it."""
+    return bytes.fromhex(mac.replace(":", ""))
+
+
 EventKind: TypeAlias = Literal["vanished", "restored", "link-down", "link-up", "conflict", "isolated", "gone"]
 
 WHAT_TO_DO: Final = {
@@ -53,7 +59,7 @@ class SupervisorEvent:
 
     `vanished`   somebody removed `address`, and it could not be put back (`detail` = why)
     `restored`   somebody removed `address`, and it is back; `count` of these so far
-    `link-down`, `link-up`   of `interface`; told for every interface when the core starts
+    `link-down`, `link-up`   of `interface`, which has the hardware address `mac`; told for each when the core starts
     `conflict`   the host `mac` announces `address`, which we hold
     `isolated`   every address was given up (`detail` = why that is): join anew
     `gone`       the supervisor closed the link: end

@@ -19,7 +19,7 @@ from momentum_node.duravip.moves import outlook
 from momentum_node.duravip.quorum import Rule
 from momentum_node.duravip.standing import Standing
 from momentum_node.duravip.table import Table
-from momentum_node.duravip.vip import Definition, Effect, Identity, Placement, Policy, short_name
+from momentum_node.duravip.vip import Definition, Effect, Identity, Placement, Policy, Witness, short_name
 
 NEWS_WINDOW = 32
 """Messages of ours that may be under way before RELEASED, FAILED and CLEARED wait and grow instead: a node that gives
@@ -56,6 +56,16 @@ class DuraVip(GroupMember):
     def on_plumb_clear(self, vip: Address, now: float) -> None:
         """What made it fail is gone."""
         self._holds.has_cleared(self._index.bit(vip))
+        self._settle(now)
+
+    def on_witnessed(self, vip: Address, mac: bytes | None, now: float) -> None:
+        """Who answered for an address that `Witness` named; None = nobody within 40 ms."""
+        self._witness.heard(vip, None if mac in self._macs_of_members() else mac, now)
+        self._settle(now)
+
+    def on_hardware(self, macs: tuple[bytes, ...], now: float) -> None:
+        """The hardware addresses of the interfaces on which this node plumbs."""
+        self._own.plumb_on(macs)
         self._settle(now)
 
     def on_usable(self, vips: frozenset[Address], reason: str | None, now: float) -> None:
@@ -110,6 +120,7 @@ class DuraVip(GroupMember):
     def _settle(self, now: float) -> None:
         """Bring what is held here in line with the table, and tell the group what it does not know."""
         self._watch_over(now)
+        self._listen(now)
         table = self._table
         if self._gather is not None or table is None or self._over is not None:
             return
@@ -139,6 +150,12 @@ class DuraVip(GroupMember):
         self._vigil.say_signs(self._outbox, now, policy, self._view, table)
         self._vigil.accuse(self._outbox, policy, self._view, self._gather, table)
 
+    def _listen(self, now: float) -> None:
+        """For others that are about to plumb: what was granted just now, and what is still answered for."""
+        begun, self._to_hear = self._to_hear, []
+        self._witness.begin(begun, now)
+        self._witness.turn(now)
+
     def _leads(self, table: Table) -> bool:
         return table.leader() == self._local and table.is_quorate(self._reachable)
 
@@ -166,13 +183,20 @@ class DuraVip(GroupMember):
             return [*isolating]
         if self._outbox.under_way < NEWS_WINDOW:
             self._tell_news()
-        return [*self._orders.releases(), *self._outbox.take(), *self._orders.acquisitions(self._index)]
+            for word in self._witness.words():
+                self._outbox.send(word)
+        questions = self._witness.questions()
+        acquisitions = self._orders.acquisitions(self._index)
+        asked = [Witness(questions)] if questions else []
+        return [*self._orders.releases(), *self._outbox.take(), *acquisitions, *asked]
 
     def next_timer(self) -> float | None:
         """When to call `on_timer`; None = never."""
         if self._over is not None or not self._members:
             return None
         due = self._vigil.clocks.next_due(self._outbox.delivered, self._own.policy)
+        if (again := self._witness.next_due(self._now)) is not None:
+            due.append(again)
         table = self._table
         if self._gather is None and table is not None:
             leads = self._leads(table)

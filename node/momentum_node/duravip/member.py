@@ -8,9 +8,11 @@ Views and messages go in, in agreed order, and change the table; what this node 
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import islice
 
 from momentum_node.bus.contract import Member, ViewChanged
-from momentum_node.duravip.addresses import Bits, Translation
+from momentum_node.config.model import Address
+from momentum_node.duravip.addresses import Bits, Translation, positions
 from momentum_node.duravip.catalogue import MessageError
 from momentum_node.duravip.declaration import Declaration
 from momentum_node.duravip.fragments import Assembler
@@ -20,6 +22,7 @@ from momentum_node.duravip.messages import (
     Balance,
     Beacon,
     Cleared,
+    Contested,
     Defs,
     Drain,
     Envelope,
@@ -35,10 +38,12 @@ from momentum_node.duravip.messages import (
 from momentum_node.duravip.moves import Moves, refusal
 from momentum_node.duravip.orders import Orders
 from momentum_node.duravip.outbox import Outbox
+from momentum_node.duravip.standing import union
 from momentum_node.duravip.table import Table
 from momentum_node.duravip.ticks import Ticks
 from momentum_node.duravip.vigil import Vigil
 from momentum_node.duravip.vip import Definition, Identity, Isolate, Policy, short_name
+from momentum_node.duravip.witness import BURST, Witnessing, hears_for
 
 
 class GroupMember(ABC):
@@ -62,6 +67,8 @@ class GroupMember(ABC):
         self._ticks = Ticks()
         self._vigil = Vigil(local)
         self._moves = Moves()
+        self._witness = Witnessing()
+        self._to_hear: list[Address] = []  # since the last turn, for others
         self._over: str | None = None  # why we start anew: nothing that is told counts any more
         self._isolating: list[Isolate] = []
         self.ignored: dict[str, int] = {}  # messages that were not understood, by kind of error
@@ -123,6 +130,9 @@ class GroupMember(ABC):
         if sender == self._local and envelope.incarnation == self._identity.incarnation:
             self._came_back(envelope.sequence, now)
         if isinstance(envelope.message, Beacon):
+            return
+        if isinstance(envelope.message, Contested):  # about wires, not about the table: also while states are exchanged
+            self._orders.contest(self._index, sender, envelope.message)
             return
         if self._is_reborn(sender, envelope):
             self._start_gather(now)
@@ -204,7 +214,7 @@ class GroupMember(ABC):
     def _tick(self, table: Table, tick: Mature | Balance, now: float) -> None:
         if isinstance(tick, Balance):
             table.balance(self._reachable, tick.limit)
-            table.grant()
+            self._grant(table)
             self._ticks.has_balanced(table, self._own.policy, now)
             return
         if table.mature_all():
@@ -279,7 +289,16 @@ class GroupMember(ABC):
     def _decide(self) -> None:
         if self._gather is None and self._table is not None:
             self._table.elect(self._reachable)
-            self._table.grant()
+            self._grant(self._table)
+
+    def _grant(self, table: Table) -> None:
+        """Owners become holders; where others will ask the wire for an address, this member may be their witness."""
+        granted = table.grant()
+        me = table.standings.get(self._local)
+        if granted and me is not None:
+            asking = hears_for([standing.member for standing in table.by_name()], self._local)
+            bits = union(bits for member, bits in granted.items() if member in asking) & me.listed
+            self._to_hear += [self._index.addresses[at] for at in islice(positions(bits), BURST)]
 
     def _state(self, now: float, *, gather: bool) -> State:
         me = self._table.standings.get(self._local) if self._table else None
@@ -302,6 +321,11 @@ class GroupMember(ABC):
     def _hold_bits(self) -> Bits:
         """Granted to us or possibly on the wire (S1)."""
         return self._holds.held
+
+    def _macs_of_members(self) -> set[bytes]:
+        """Hardware addresses of those that are here: an owner among them has the address by right."""
+        standings = self._table.standings if self._table else {}
+        return {mac for member in self._members if (s := standings.get(member)) for mac in s.facts.macs}
 
     def _tell_news(self) -> None:
         for news in self._holds.news(self._index):

@@ -38,6 +38,7 @@ class Facts:
     unusable_reason: str
     fallbacks: tuple[Bits, ...] = ()  # claims as second, third … choice
     balance_set_size: int = 1
+    macs: tuple[bytes, ...] = ()  # of its topology interfaces
 
     @property
     def all_claims(self) -> tuple[Bits, ...]:
@@ -149,6 +150,17 @@ class Cleared:
 
 
 @dataclass(frozen=True, slots=True)
+class Contested:
+    """The sender hears that the host `mac` answers for these, which another member is to plumb; empty: nobody now.
+
+    It changes no table, so it is no event of a view: members of an older version, which do not know it, count alike.
+    """
+
+    addresses: tuple[Address, ...]
+    mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """The sender wants to own nothing any more."""
 
@@ -156,7 +168,7 @@ class Drain:
 News: TypeAlias = Released | Failed | Cleared | Drain
 """What a member says about its own addresses."""
 
-Message: TypeAlias = State | Defs | Mature | Balance | Move | Suspect | Heartbeat | Beacon | News
+Message: TypeAlias = State | Defs | Mature | Balance | Move | Suspect | Heartbeat | Beacon | Contested | News
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from momentum_node.duravip.encoding import decode
 from momentum_node.duravip.flight import Input
 from momentum_node.duravip.machine import DuraVip
 from momentum_node.duravip.messages import Envelope, Message, State
-from momentum_node.duravip.vip import Announce, Effect, Isolate, Multicast, Plumb, Unplumb
+from momentum_node.duravip.vip import Announce, Contest, Effect, Isolate, Multicast, Plumb, Unplumb, Witness
 
 SHOWN = 6
 """So many of a list are named; the rest is counted."""
@@ -68,8 +68,18 @@ def tell_effect(effect: Effect) -> str:
             return f"send {tell_message(data)}"
         case Announce(vips):
             return f"announce {_list(map(str, vips))}"
+        case Witness() | Contest():
+            return _hearing(effect)
         case Isolate(reason):
             return f"let go of everything and join anew: {reason}"
+
+
+def _hearing(effect: Witness | Contest) -> str:
+    if isinstance(effect, Witness):
+        return f"ask the wire, for another member, who has {_list(map(str, effect.vips))}"
+    if effect.mac:
+        return f"wait with {effect.vip}: node {effect.witness.node_id} hears that {effect.mac.hex(':')} answers"
+    return f"wait no longer with {effect.vip} for what node {effect.witness.node_id} heard"
 
 
 def _view(view: ViewChanged, names: dict[int, str]) -> str:

@@ -7,12 +7,13 @@ from momentum_node.bus.contract import Member
 from momentum_node.config.model import Address
 from momentum_node.duravip.addresses import Bits, Index, Translation
 from momentum_node.duravip.holds import Holds
+from momentum_node.duravip.messages import Contested
 from momentum_node.duravip.table import Table
-from momentum_node.duravip.vip import Announce, Plumb, Unplumb
+from momentum_node.duravip.vip import Announce, Contest, Plumb, Unplumb
 
 
 class Orders:
-    """Plumb, Unplumb and Announce, queued until the driver takes them."""
+    """Plumb, Unplumb, Contest and Announce, queued until the driver takes them."""
 
     def __init__(self, local: Member, holds: Holds) -> None:
         self._local = local
@@ -20,6 +21,7 @@ class Orders:
         self._plumbs: dict[Address, Plumb] = {}
         self._unplumbs: list[Unplumb] = []
         self._announced: Bits = 0
+        self._contests: list[Contest] = []
 
     def void(self) -> None:
         """A gather: all tickets end, also those whose Plumb was not handed out yet."""
@@ -33,6 +35,12 @@ class Orders:
     def announce(self, bits: Bits) -> None:
         """Those of them that are up here are announced again."""
         self._announced |= bits & self._holds.plumbed
+
+    def contest(self, index: Index, witness: Member, word: Contested) -> None:
+        """A member hears somebody for these: it matters for those that are to be plumbed here and are not yet."""
+        waiting = self._holds.held & ~(self._holds.plumbed | self._holds.releasing)
+        hit = index.select(index.bits(word.addresses) & waiting)
+        self._contests += [Contest(vip, witness, word.mac) for vip in hit]
 
     def let_go(self, table: Table, *, is_quorate: bool, grace_s: float) -> None:
         """Release what is held and not owned; give back what was granted and never taken."""
@@ -72,11 +80,12 @@ class Orders:
         queued, self._unplumbs = self._unplumbs, []
         return queued
 
-    def acquisitions(self, index: Index) -> list[Plumb | Announce]:
+    def acquisitions(self, index: Index) -> list[Plumb | Contest | Announce]:
         """Handed out once."""
-        if not self._plumbs and not self._announced:
+        if not self._plumbs and not self._announced and not self._contests:
             return []
         plumbs, self._plumbs = self._plumbs, {}
+        contests, self._contests = self._contests, []
         again = index.select(self._announced & self._holds.plumbed & ~self._holds.releasing)
         self._announced = 0
-        return [*plumbs.values(), *([Announce(tuple(again))] if again else [])]
+        return [*plumbs.values(), *contests, *([Announce(tuple(again))] if again else [])]

@@ -18,7 +18,8 @@ from enum import Enum
 from typing import Final, Protocol
 
 from momentum_node.config.model import Address
-from momentum_node.duravip.link import Mac, SupervisorError
+from momentum_node.duravip.link import Mac, SupervisorError, mac_bytes
+from momentum_node.duravip.witness import Hearsay
 from momentum_node.errors import DriverError
 
 CONTESTED_S: Final = (0.01, 0.1)
@@ -73,7 +74,8 @@ class InUse(DriverError):
 class Place:
     """One address on this node. Only who has the `lock` changes `state`.
 
-    `contested_by` answers for it now; `stranger` did so for too long; `plan` = what it was plumbed with.
+    `contested_by` answers for it now; `stranger` did so for too long; `plan` = what it was plumbed with; `hearsay` =
+    what other members hear while we ask.
     """
 
     address: Address
@@ -91,6 +93,7 @@ class Place:
     problem: str | None = None
     failures: int = 0
     plan: VipPlan | None = None
+    hearsay: Hearsay = field(default_factory=Hearsay)
 
 
 class Link(Protocol):
@@ -190,15 +193,15 @@ class Plumbing:
         began = self._clock()
         pause_s, longest_s = CONTESTED_S
         while not place.planned.is_set():
-            mac = await self._ask_wire(place, plan)
-            place.contested_by = mac
+            answered = await self._ask_wire(place, plan)
+            place.contested_by = mac = answered or await self._ask_witnesses(place)
             if mac is None:
                 return
             if self._clock() - began > self.lease_s + 1.0:
                 raise InUse(mac)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(place.planned.wait(), pause_s)
-            pause_s = min(longest_s, 2 * pause_s)
+            if answered is not None:
+                await _ordered_within(place, pause_s)
+                pause_s = min(longest_s, 2 * pause_s)
         place.contested_by = None
 
     async def _ask_wire(self, place: Place, plan: VipPlan) -> Mac | None:
@@ -207,10 +210,27 @@ class Plumbing:
         ordered = asyncio.ensure_future(place.planned.wait())
         try:
             await asyncio.wait({asking, ordered}, return_when=asyncio.FIRST_COMPLETED)
-            return asking.result() if asking.done() else None
+            mac = asking.result() if asking.done() else None
         finally:
             asking.cancel()
             ordered.cancel()
+        if mac is not None:
+            place.hearsay.heard(mac_bytes(mac))
+        return mac
+
+    async def _ask_witnesses(self, place: Place) -> Mac | None:
+        """Nobody answered us. Who does by the word of members that hear him and we do not (failover F15).
+
+        Waits a little for the word to be taken back; after that the wire must be asked anew.
+        """
+        step_s, longest_s = CONTESTED_S
+        until = self._clock() + longest_s
+        while not place.planned.is_set() and (mac := place.hearsay.against(self._clock())) is not None:
+            place.contested_by = mac.hex(":")
+            if self._clock() >= until:
+                return place.contested_by
+            await _ordered_within(place, step_s)
+        return None
 
     async def _open(self, place: Place, ports: tuple[tuple[int, int], ...]) -> None:
         for port, backlog in ports:
@@ -238,3 +258,9 @@ class Plumbing:
                 if error.errno:
                     continue
             return
+
+
+async def _ordered_within(place: Place, pause_s: float) -> None:
+    """Returns when a `planned` order came, or after `pause_s`."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(place.planned.wait(), pause_s)

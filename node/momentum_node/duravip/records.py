@@ -15,7 +15,7 @@ layout (network byte order), and a field that its kind does not use is zero.
         32     16  interface name, NUL padded (linux/if.h, IFNAMSIZ)
         48      2  port
         50      2  backlog
-        52      6  hardware address of who answered, or who else announces; zero = nobody
+        52      6  hardware address of who answered, who else announces, or of a link; zero = nobody, or none
         58      1  flags, `FLOATING`
         59      1  zero
         60      4  number: seconds of a lifetime, addresses in a list, addresses put back so far
@@ -62,7 +62,7 @@ class Kind(IntEnum):
     VANISHED = 34  # address, errno: somebody removed it, and it could not be put back
     RESTORED = 35  # address, number: somebody removed it, and it is back
     LINK_DOWN = 36  # interface
-    LINK_UP = 37  # interface
+    LINK_UP = 37  # interface, its hardware address
     CONFLICT = 38  # interface, address, hardware address: another host announces what we hold
     ISOLATED = 39  # epoch: every address was removed; requests of an older epoch are refused with ESTALE
 

@@ -219,14 +219,19 @@ class Table:
             fallbacks=tuple(others),
         )
 
-    def grant(self) -> None:
-        """The owner of an address that nobody else holds becomes its holder. Needs no message (§2.5)."""
-        once = twice = 0
-        for standing in self.standings.values():
-            twice |= once & standing.holds
-            once |= standing.holds
-        for standing in self.standings.values():
-            standing.holds |= standing.owns & ~(once & ~standing.holds | twice)
+    def grant(self) -> dict[Member, Bits]:
+        """The owner of an address that nobody else holds becomes its holder. Needs no message (§2.5).
+
+        Returns what each was granted now and has to ask the wire for, as nobody said that he removed it.
+        """
+        held = union(standing.holds for standing in self.standings.values())
+        granted = {}
+        for member, standing in self.standings.items():
+            new = standing.owns & ~held
+            standing.holds |= new
+            if unknown := new & ~self.vacated:
+                granted[member] = unknown
+        return granted
 
     def tickets(self, member: Member) -> Bits:
         """What `member` may plumb: it owns and holds it, and nobody else does."""

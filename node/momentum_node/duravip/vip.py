@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
+from momentum_node.bus.contract import Member
 from momentum_node.config.model import Address, Cluster, Vip
 
 BEACON_S = 0.1  # failover §4.2
@@ -41,12 +42,14 @@ class Identity:
     """Who this member is: names for people and elections, and a random 64-bit number for this one membership.
 
     Each machine needs an incarnation of its own, also the one that the same process makes after a lost bus: messages
-    are numbered from 1 again, and what an earlier machine said must not be taken for its word.
+    are numbered from 1 again, and what an earlier machine said must not be taken for its word. `macs` are the hardware
+    addresses of the interfaces on which it plumbs, six bytes each.
     """
 
     node_name: str
     node_addr: str
     incarnation: int
+    macs: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +132,35 @@ class Announce:
 
 
 @dataclass(frozen=True, slots=True)
+class Witness:
+    """Ask the wire for `vips`, which another member is about to plumb; answer each by `on_witnessed`.
+
+    What cannot be asked here (no such link, or it is down) is not answered.
+    """
+
+    vips: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """`witness` hears that the host `mac` answers for `vip`, which we are to plumb: as if we had heard it ourselves.
+
+    `mac` empty: it hears nobody any more. Nothing follows for an address that is plumbed already.
+    """
+
+    vip: Address
+    witness: Member
+    mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Isolate:
     """Give everything up at once and join anew with an empty machine: others count us as gone, or we cannot tell."""
 
     reason: str
 
 
-Effect: TypeAlias = Plumb | Unplumb | Multicast | Announce | Isolate
+Effect: TypeAlias = Plumb | Unplumb | Multicast | Announce | Witness | Contest | Isolate
 
 
 def policy_of(cluster: Cluster, node_ids: frozenset[int]) -> Policy:
