@@ -56,6 +56,25 @@ def test_the_timers_that_follow_from_token_and_consensus() -> None:
     assert (balanced.resolver_ms, balanced.self_drop_ms) == (4840, 9680)
 
 
+def test_a_quiet_ring_rests_where_some_milliseconds_do_not_count() -> None:
+    for profile, rests in (("Aggressive", False), ("Fast", False), ("Balanced", True), ("Safe", True)):
+        assert ("    seqno_unchanged_const: 1\n" in render("c", THREE, profile)) is rests
+    assert "seqno_unchanged_const" not in render("c", THREE, "Fast")
+
+
+@pytest.mark.parametrize("profile", ["Aggressive", "Fast", "Balanced", "Safe"])
+@pytest.mark.parametrize("count", [3, 8])
+def test_a_held_token_leaves_the_resolver_its_distance(profile: str, count: int) -> None:
+    timing = profile_timing(profile, count)
+    assert timing.detection_ms + timing.hold_ms + 200 < timing.resolver_ms < timing.self_drop_ms
+
+
+def test_how_long_corosync_holds_a_token() -> None:
+    """As corosync.conf(5) says of its default token of 1000 ms: hold 180 ms."""
+    assert profile_timing("Balanced", 3).hold_ms == 180
+    assert profile_timing("Fast", 3).hold_ms == 47
+
+
 def test_a_tie_is_broken_only_where_there_is_a_half() -> None:
     assert "auto_tie_breaker" not in render("c", THREE)
     assert "auto_tie_breaker: 1\n    auto_tie_breaker_node: lowest\n" in render("c", THREE[:2])
