@@ -220,6 +220,8 @@ class Worker:
                 self._delivery.hear(frame)
             case wire.Admitted() | wire.Refused():
                 self._door.hear(frame)
+            case wire.YourTurn():
+                self._door.your_turn(frame)
             case wire.Listen():
                 await self._listen(frame, descriptor)
             case wire.Unlisten(address, port):

@@ -153,6 +153,27 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """worker → core: when may this message be accepted? At most `most` in `window_s` under `counter`.
+
+    Answered by `YourTurn` at once. `number` is one of `Knock`'s.
+    """
+
+    number: int
+    counter: str
+    most: int
+    window_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class YourTurn:
+    """core → worker: in so many seconds; below 0: never."""
+
+    number: int
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class HostRests:
     """worker → core → the other workers: a next hop took no connection, leave it alone; `rest_s` 0: it is back."""
 
@@ -301,9 +322,9 @@ class Visit:
     shard: int
 
 
-Question: TypeAlias = Ask | Withdraw | Unused | Holds | Knock | Sessions
+Question: TypeAlias = Ask | Withdraw | Unused | Holds | Knock | Sessions | Turn
 Verdict: TypeAlias = Admitted | Refused
-Answer: TypeAlias = Granted | Denied | Recalled | Verdict
+Answer: TypeAlias = Granted | Denied | Recalled | Verdict | YourTurn
 Frame: TypeAlias = (
     Hello
     | Heartbeat

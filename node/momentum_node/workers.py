@@ -248,7 +248,7 @@ class Workers:
                 for other in self._workers:
                     if other is not worker:
                         self._tell(other, frame)
-            case wire.Ask() | wire.Withdraw() | wire.Unused() | wire.Holds() | wire.Knock() | wire.Sessions():
+            case _ if isinstance(frame, wire.Question):
                 self.desk.hear(worker.link, frame)
             case _:
                 self._drop(worker, f"a worker does not say {type(frame).__name__}")

@@ -22,6 +22,8 @@ FRAMES: list[wire.Frame] = [
     wire.AddressGained("2001:db8::1"),
     wire.AddressLeaves("198.18.0.41", 2.5),
     wire.AddressLost("198.18.0.41", 5.0),
+    wire.Turn(7, "Pathway:shop", 10, 60),
+    wire.YourTurn(7, 2.5),
     wire.Reload("abc"),
     wire.Owned("n2", b"\xc6\x12\0\x29", b""),
     wire.Serves(1, 4),

@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -49,8 +50,8 @@ class Crowd:
 
 
 @asynccontextmanager
-async def running(folder: Path, listener: str) -> AsyncIterator[Crowd]:
-    node = MailNode(folder, "127.0.0.1:9", workers=2, listener=listener)
+async def running(folder: Path, listener: str, more: str = "") -> AsyncIterator[Crowd]:
+    node = MailNode(folder, "127.0.0.1:9", workers=2, listener=listener, more=more)
     await node.start()
     crowd = Crowd(node)
     try:
@@ -115,3 +116,27 @@ async def test_an_address_that_xclient_names_is_the_one_that_counts(tmp_path: Pa
         assert await second.say("XCLIENT ADDR=192.0.2.7") == REFUSED
         (third,) = await crowd.come(1)
         assert (await third.say("XCLIENT ADDR=192.0.2.8")).startswith("220 ")
+
+
+async def test_messages_are_accepted_so_fast_and_no_faster_over_all_workers(tmp_path: Path) -> None:
+    """Inbound_Throttle_Messages: who comes too early waits for the answer to MAIL FROM, and hears no error."""
+    async with running(tmp_path, "", 'Inbound_Throttle_Messages = "3/4"') as crowd:
+        talks = await crowd.come(8)
+        start, answered = monotonic(), []
+
+        async def send(talk: Talk) -> None:
+            assert await talk.say("MAIL FROM:<a@x.test>") == "250 2.1.0 sender ok"
+            answered.append(monotonic() - start)
+
+        await asyncio.gather(*map(send, talks))
+        assert sorted(answered)[3] >= 4
+        assert sorted(answered)[6] >= 8
+
+
+async def test_whose_turn_would_not_be_soon_is_asked_to_come_again(tmp_path: Path) -> None:
+    async with running(tmp_path, "", 'Inbound_Throttle_Messages = "1/100"') as crowd:
+        first, second = await crowd.come(2)
+        assert (await first.say("MAIL FROM:<a@x.test>")).startswith("250")
+        assert (await second.say("MAIL FROM:<a@x.test>")).startswith("451 4.3.2")
+        assert crowd.node.core.desk.denials == {"Inbound_Throttle_Messages": 1}
+        assert await is_served(second)

@@ -4,7 +4,7 @@ Asked before, an answer costs one dictionary access; the caches are bounded and 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
-from momentum_node.config.model import AuthParameters, TlsOptions
+from momentum_node.config.model import AuthParameters, Rate, TlsOptions
 from momentum_node.config.tree import Setting
 
 MOST_CACHED = 65536  # answers kept per kind; when it is full the cache starts again
@@ -38,6 +38,10 @@ def _authentication(value: Any) -> AuthParameters | None:
     given = {str(name).lower(): text for name, text in value.items() if isinstance(text, str)}
     is_logged = given.get("log_authentication", "false").lower() in {"true", "yes", "on", "1"}
     return AuthParameters(given["uri"], given.get("realm"), is_logged) if "uri" in given else None
+
+
+def _rate(value: Any) -> Rate | None:
+    return Rate(value.number, value.seconds) if value.number else None
 
 
 # option (lower case) → field of the model (`tls.x`: field x of its TlsOptions), and how the decoded value becomes it
@@ -90,6 +94,7 @@ INBOUND: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "rfc2822_messageid_header": ("message_id_header", _same),
     "rfc2822_max_line_length": ("max_line_length", _same),
     "rfc2822_max_line_length_policy": ("max_line_length_policy", _same),
+    "inbound_throttle_messages": ("throttle_messages", _rate),
     "proxy_protocol": ("proxy_protocol", _same),
     "proxy_protocol_from": ("proxy_protocol_from", _same),
     "pathway": ("pathway", _same),

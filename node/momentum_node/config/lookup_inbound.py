@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address
 from momentum_node.config import endpoints
 from momentum_node.config.addresses import network_of
 from momentum_node.config.indexing import index_of
-from momentum_node.config.lookup import INBOUND, Settings, answer, keep
+from momentum_node.config.lookup import INBOUND, Settings, answer, first_set, keep
 from momentum_node.config.merge import elements
 from momentum_node.config.model import Address, InboundOptions, Listener, Network
 from momentum_node.config.syntax import Array, Dict
@@ -175,8 +175,19 @@ class InboundLookup:
             found = answer(InboundOptions, INBOUND, levels)
             if found.pathway in self._pathway_groups:
                 found = replace(found, pathway_group=self._pathway_groups[found.pathway])
+            if found.throttle_messages is not None:
+                counter = self._place_of("inbound_throttle_messages", levels, found.pathway)
+                found = replace(found, throttle_messages=replace(found.throttle_messages, counter=counter))
             keep(self._sessions, key, found)
         return found
+
+    def _place_of(self, name: str, levels: tuple[Settings, ...], pathway: str) -> str:
+        """The scope that sets an option which only the file itself, a pathway or its group can set."""
+        setting = first_set(levels, name)
+        own, *group = self._pathways.get(pathway, ({},))
+        if setting == own.get(name):
+            return f"Pathway:{pathway}"
+        return f"Pathway_Group:{self._pathway_groups[pathway]}" if group and setting == group[0].get(name) else "Global"
 
 
 def _plain_address(client: Address) -> Address:

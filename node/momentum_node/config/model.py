@@ -54,6 +54,15 @@ class TlsOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """A throttle of reception: at most `most` in any `window_s` seconds, counted for the scope that sets it."""
+
+    most: int
+    window_s: int
+    counter: str = "Global"
+
+
+@dataclass(frozen=True, slots=True)
 class InboundOptions:
     """What one client of one listener may do: already looked up through all levels (configuration §10)."""
 
@@ -100,6 +109,7 @@ class InboundOptions:
     message_id_header: Literal["ifneeded", "none"] = "ifneeded"
     max_line_length: int = 0  # bytes without CRLF; 0 = no limit
     max_line_length_policy: Literal["none", "fix", "reject"] = "none"
+    throttle_messages: Rate | None = None  # Inbound_Throttle_Messages
     proxy_protocol: bool = False
     proxy_protocol_from: tuple[Network, ...] = ()
     pathway: str = "default"

@@ -14,6 +14,8 @@ from momentum_node.limits.decision import Explanation
 from momentum_node.limits.rules import LimitRules
 from momentum_node.limits.sessions import Id as SessionId
 from momentum_node.limits.sessions import Limits, OtherNodes, Sessions, read
+from momentum_node.limits.turns import OPTION as TURN
+from momentum_node.limits.turns import Turns
 from momentum_node.log import logger
 
 SETTLE_S: Final = 1.0
@@ -33,6 +35,7 @@ class Desk:
     ) -> None:
         self._tell = tell
         self.sessions = Sessions(other_nodes)
+        self.turns = Turns()
         self._warned = float("-inf")
         self.authority = Authority(LimitRules(Scope(), lambda _at: Place("built-in", 1, 1)), others)
         self._early: list[tuple[int, wire.Question]] | None = None
@@ -41,7 +44,8 @@ class Desk:
     @property
     def denials(self) -> dict[str, int]:
         """How often each option made a queue wait or turned a client away."""
-        return {**self.authority.denials, **self.sessions.denials}
+        late = {TURN: self.turns.denials} if self.turns.denials else {}
+        return {**self.authority.denials, **self.sessions.denials, **late}
 
     def open(self) -> None:
         """Workers come from now on; questions are kept until every one that was there before had time to report."""
@@ -80,6 +84,9 @@ class Desk:
                 self._note(link, arrived, left)
             case wire.Knock():
                 self._tell(link, self._judged(link, frame, now))
+            case wire.Turn(number, counter, most, window_s):
+                wait_s = self.turns.wait_s(counter, most, window_s, now)
+                self._tell(link, wire.YourTurn(number, -1.0 if wait_s is None else wait_s))
         self._speak()
 
     def gone(self, link: int) -> None:

@@ -10,6 +10,7 @@ from itertools import count
 from typing import Final
 
 from momentum_node import worker_link as wire
+from momentum_node.config.model import Rate
 from momentum_node.errors import MomentumError
 from momentum_node.limits.sessions import Limits, Session
 
@@ -28,6 +29,7 @@ class Door:
         self._numbers = count(1)
         self._inside: dict[int, tuple[str, str]] = {}
         self._asked: dict[int, asyncio.Future[bool]] = {}
+        self._turns: dict[int, asyncio.Future[float]] = {}
         self._arrived: list[int] = []
         self._left: list[int] = []
         self._is_open = False
@@ -63,7 +65,27 @@ class Door:
             self._left.append(number)
             self._tell_soon()
 
+    async def turn(self, rate: Rate) -> bool:
+        """Wait for the turn of one message; False: it would be too long. Without a core nobody waits."""
+        if not self._is_open:
+            return True
+        number = next(self._numbers)
+        answer = self._turns[number] = asyncio.get_running_loop().create_future()
+        self._send(wire.Turn(number, rate.counter, rate.most, rate.window_s))
+        try:
+            wait_s: float = await answer
+        finally:
+            del self._turns[number]
+        await asyncio.sleep(max(0.0, wait_s))
+        return wait_s >= 0
+
     # -- what the core says
+
+    def your_turn(self, frame: wire.YourTurn) -> None:
+        """The answer to `turn`."""
+        answer = self._turns.get(frame.number)
+        if answer is not None and not answer.done():
+            answer.set_result(frame.wait_s)
 
     def hear(self, frame: wire.Verdict) -> None:
         """The answer to `knock`."""
@@ -87,6 +109,9 @@ class Door:
         for answer in self._asked.values():
             if not answer.done():
                 answer.set_exception(CoreGone("the core that was asked is gone"))
+        for turn in self._turns.values():
+            if not turn.done():
+                turn.set_result(0.0)
 
     # -- telling
 

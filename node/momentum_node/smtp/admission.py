@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from momentum_node import clock
 from momentum_node.config.changes import session_ends
-from momentum_node.config.model import Address, InboundOptions, Listener, Place
+from momentum_node.config.model import Address, InboundOptions, Listener, Place, Rate
 from momentum_node.descriptors import Descriptors
 from momentum_node.limits.door import CoreGone, Door
 from momentum_node.limits.sessions import Limits, Session
@@ -92,6 +92,10 @@ class Admission:
             return say.CONCURRENCY_LIMIT
         self._counted[peer] = number
         return self._client(peer)
+
+    async def turn(self, rate: Rate) -> bool:
+        """Wait until a message may begin; False: that would take too long."""
+        return await self._door.turn(rate)
 
     def ended(self, peer: Peer) -> None:
         """A connection is gone, or is another client's from now on."""

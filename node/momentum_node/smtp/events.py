@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, TypeAlias
 
-from momentum_node.config.model import Address, InboundOptions
+from momentum_node.config.model import Address, InboundOptions, Rate
 from momentum_node.smtp.arriving import Arriving
 from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.sasl import Credentials
@@ -75,6 +75,13 @@ class Become:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitTurn:
+    """A message may begin when `Inbound_Throttle_Messages` lets it: then call `may_begin`."""
+
+    rate: Rate
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """`reply` is on its way to the client. Made only when `Dialogue.notes_refusals`; contexts as the logs show them."""
 
@@ -85,7 +92,7 @@ class Refused:
     message_context: Mapping[str, str]
 
 
-Event: TypeAlias = BodyPart | Refused | Complete | Dropped | Close | StartTls | Authenticate | Become
+Event: TypeAlias = BodyPart | Refused | Complete | Dropped | Close | StartTls | Authenticate | Become | AwaitTurn
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ on the way to the disk. A connection has one timer, looked at when it fires; not
 import asyncio
 import ssl
 from collections.abc import Coroutine
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import Final, Protocol, cast
 
-from momentum_node.config.model import Address, InboundOptions
+from momentum_node.config.model import Address, InboundOptions, Rate
 from momentum_node.errors import ProtocolError
 from momentum_node.logs.events import Received, Rejected
 from momentum_node.smtp import reply as say
@@ -19,6 +19,7 @@ from momentum_node.smtp.arriving import Arriving
 from momentum_node.smtp.context import AT_CONNECT, OVER_THE_LIMIT
 from momentum_node.smtp.events import (
     Authenticate,
+    AwaitTurn,
     Become,
     BodyPart,
     Client,
@@ -35,6 +36,7 @@ from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.sasl import Credentials
 from momentum_node.smtp.session import Session
 from momentum_node.smtp.trace import Origin, protocol_name
+from momentum_node.smtp.transports import address_of, cipher_of, has_certificate
 from momentum_node.smtp.xclient import Attributes
 from momentum_node.spool.message import Message
 
@@ -88,8 +90,8 @@ class Inbound(asyncio.Protocol):
         if peer is None or here is None:  # gone before we looked
             transport.abort()
             return
-        self.client, self._client_port = _address(peer[0]), peer[1]
-        self.local, self._local_port = _address(here[0]), here[1]
+        self.client, self._client_port = address_of(peer[0]), peer[1]
+        self.local, self._local_port = address_of(here[0]), here[1]
         self.descriptor = transport.get_extra_info("socket").fileno()
         self._heard = self._loop.time()
         if self._admission.is_proxy(self):
@@ -125,7 +127,7 @@ class Inbound(asyncio.Protocol):
         self._reception.sessions.add(self)
         self._take(admitted)
         is_tls = self._transport.get_extra_info("ssl_object") is not None
-        self._session = Session(admitted, is_tls=is_tls, is_verified=self._is_verified())
+        self._session = Session(admitted, is_tls=is_tls, is_verified=has_certificate(self._transport))
         self._transport.write(self._session.output())
         if self._timer is None:
             self._arm()
@@ -246,7 +248,7 @@ class Inbound(asyncio.Protocol):
             helo=session.helo,
             hostname=self._options.received_hostname or self._hostname,
             protocol=protocol_name(session.is_extended, arriving.smtputf8, session.is_tls, is_authenticated),
-            cipher=self._cipher() if session.is_tls else "",
+            cipher=cipher_of(self._transport) if session.is_tls else "",
             is_traced=self._options.trace_headers,
             user=session.user or "",
         )
@@ -271,10 +273,6 @@ class Inbound(asyncio.Protocol):
         peer, local = f"{self.client}:{self._client_port}", f"{self.local}:{self._local_port}"
         self._teller.rejected(refused, peer, local, self._id, self._options)
 
-    def _cipher(self) -> str:
-        name, version, _ = self._transport.get_extra_info("cipher") or ("", "", 0)
-        return f"{version} {name}".strip()
-
     def _answer(self, answer: Reply) -> None:
         """The fate of the message; the client may be gone by now, the message is not."""
         if self._session is None:
@@ -287,12 +285,14 @@ class Inbound(asyncio.Protocol):
 
     # -- what takes time: the session waits aside
 
-    async def _step_aside(self, event: StartTls | Authenticate | Become) -> None:
+    async def _step_aside(self, event: StartTls | Authenticate | Become | AwaitTurn) -> None:
         match event:
             case StartTls(behind):
                 await self._start_tls(behind)
             case Authenticate(credentials):
                 await self._authenticate(credentials)
+            case AwaitTurn(rate):
+                await self._await_turn(rate)
             case Become(attributes):
                 self.client = attributes.address or self.client
                 self._client_port = attributes.port or self._client_port
@@ -303,7 +303,7 @@ class Inbound(asyncio.Protocol):
         if context is None:
             self._transport.abort()  # the client was told to go ahead, and there is nothing to go ahead with
         elif await self._handshake(context) and self._session is not None:
-            self._perform(self._session.secured(self._is_verified()))
+            self._perform(self._session.secured(has_certificate(self._transport)))
             if behind:
                 self.data_received(behind)
 
@@ -322,10 +322,6 @@ class Inbound(asyncio.Protocol):
         self._heard = self._loop.time()
         return True
 
-    def _is_verified(self) -> bool:
-        """The client showed a certificate; that it is a good one the handshake has seen to."""
-        return bool(self._transport.get_extra_info("peercert"))
-
     async def _authenticate(self, credentials: Credentials) -> None:
         verdict = await self._admission.authenticate(self._options, credentials)
         if verdict is False:
@@ -338,6 +334,15 @@ class Inbound(asyncio.Protocol):
             self._perform(session.authenticated(credentials.user))
         else:
             self._perform(session.refused(say.AUTH_UNAVAILABLE if verdict is None else say.AUTH_FAILED))
+
+    async def _await_turn(self, rate: Rate) -> None:
+        self._pause("throttle", True)
+        is_granted = await self._admission.turn(rate)
+        session = self._session
+        if session is not None:
+            self._pause("throttle", False)
+            self._heard = self._loop.time()
+            self._perform(session.may_begin(is_granted))
 
     async def _restart(self, attributes: Attributes) -> None:
         self._admission.ended(self)
@@ -385,11 +390,3 @@ class Inbound(asyncio.Protocol):
             self.abort(say.COMMAND_TIMEOUT)
         else:
             self._arm()
-
-
-def _address(text: str) -> Address:
-    """An address as the kernel gives it: without zone, IPv4 as IPv4."""
-    address = ip_address(text.partition("%")[0])
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address

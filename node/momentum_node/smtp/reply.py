@@ -96,6 +96,7 @@ TLS_NEEDED: Final = reply(538, "5.7.11", "encryption required for this authentic
 AUTH_CANCELLED: Final = reply(501, "5.7.0", "authentication cancelled")
 AUTH_FAILED: Final = reply(535, "5.7.8", "authentication failed")
 AUTH_UNAVAILABLE: Final = reply(454, "4.7.0", "temporary authentication failure")
+TOO_FAST: Final = reply(451, "4.3.2", "Service unavailable, messages arrive too fast, try again later")
 RESOURCES_EXHAUSTED: Final = reply(421, "4.3.4", "allocated resources exceeded")
 
 CONCURRENCY_LIMIT: Final = reply(421, "4.4.5", "Service unavailable, concurrency limit reached")

@@ -18,7 +18,7 @@ from momentum_node.smtp.arriving import Arriving
 from momentum_node.smtp.context import refusal
 from momentum_node.smtp.data import DotDecoder
 from momentum_node.smtp.dialogue import Dialogue
-from momentum_node.smtp.events import BodyPart, Client, Complete, Dropped, Event, Refused, State
+from momentum_node.smtp.events import AwaitTurn, BodyPart, Client, Complete, Dropped, Event, Refused, State
 from momentum_node.smtp.offers import extensions
 from momentum_node.smtp.relay import may_relay
 from momentum_node.smtp.reply import Reply, reply
@@ -86,6 +86,13 @@ class Session(Dialogue):
         """They are not, or nobody can say: `answer` tells which."""
         self.complain(answer)
         return self._go_on(State.READY)
+
+    def may_begin(self, is_granted: bool) -> list[Event]:
+        """It is the turn of the message (`AwaitTurn`), or it would not be soon."""
+        self.answer(say.SENDER_OK if is_granted else say.TOO_FAST)
+        if not is_granted:
+            self.message = None
+        return self._go_on(State.MAIL if is_granted else State.READY)
 
     def restart(self, client: Client, helo: str, is_extended: bool, user: str | None) -> list[Event]:
         """The client is another one (`Become`), whom we greet."""
@@ -234,10 +241,15 @@ class Session(Dialogue):
             return
         message = Arriving.under(self.options)
         problem = message.begin(*path, self.options)
-        if problem is None:
-            self.message = message
-            self.state = State.MAIL
-        self.answer(problem or say.SENDER_OK)
+        if problem is not None:
+            self.answer(problem)
+            return
+        self.message = message
+        if self.options.throttle_messages is not None:
+            self.wait_for(AwaitTurn(self.options.throttle_messages))
+            return
+        self.state = State.MAIL
+        self.answer(say.SENDER_OK)
 
     def _rcpt(self, argument: str) -> None:
         message = self.message
