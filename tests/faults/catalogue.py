@@ -3,7 +3,7 @@
 `in_ci`: part of `make test`. The others run in `make faults`, with the same judge and with the limits of the list.
 """
 
-from tests.faults import hosts, processes, wires
+from tests.faults import hosts, neighbours, processes, wires
 from tests.faults.fault import LEASE_ONLY_S, PLANNED_S, UNPLANNED_S, Absent, Fault, Scene
 from tests.faults.processes import cores, corosyncs, everything, frozen, killed, supervisors, workers
 from tests.faults.shape import Shape
@@ -67,11 +67,15 @@ FAULTS: tuple[Fault, ...] = (
           others_move=True, seconds=16),
     Fault("F20", "killed and started at once", processes.restart_at_once, LEASE_ONLY_S, seconds=7,
           substitute="no boot: the kernel, and so the address, stays"),
+    Fault("F23", "one node has the new node list, the others not", hosts.half_listed, PLANNED_S, hosts.node_listed,
+          moves=(0, 0)),
     Fault("F24", "bus key replaced on every node", hosts.new_key, PLANNED_S, moves=(0, 0)),
     Fault("F25", "taken from the node list, and runs on", hosts.node_removed, LEASE_ONLY_S, hosts.node_listed),
     Fault("F26", "a stranger claims the address", hosts.strange_claims(20, 0.1), 2.0 + LOCKTIME_S + 0.5, moves=(0, 0),
           in_ci=True),
     Fault("F27", "somebody removes the addresses", hosts.address_removed, PLANNED_S, moves=(0, 0), in_ci=True),
+    Fault("F29", "cable cut, neighbours in every state", neighbours.cut_before_neighbours, UNPLANNED_S, wires.heal,
+          is_hidden=True, look=neighbours.neighbours_know),
     Fault("F31", "cable cut, 1,000 addresses", wires.cut, 1.5, wires.heal, is_hidden=True, shape=CROWD, seconds=10),
     Fault("F39", "all mail workers frozen", frozen(workers, for_s=5), 1.0 + 0.5, in_ci=True),
 )  # fmt: skip
@@ -85,13 +89,10 @@ ABSENT: tuple[Absent, ...] = (
            "window is too short to be hit on purpose on a real ring"),
     Absent("F22", "API server down", "tested elsewhere", "every fault here runs without one; "
            "tests/e2e/test_whole_story.py cuts a cable while it is away"),
-    Absent("F23", "operator killed in a reload", "not tested", "half a node list is survived by design: Corosync "
-           "reloads when told, nodes by digest"),
     Absent("F24", "a node with the old key returns", "tested elsewhere", "it forms a ring of its own and is not "
            "quorate; the condition HostReady names it: tests/unit/test_operator_rotation.py"),
     Absent("F28", "IPv6 rival, dadfailed left-over", "tested elsewhere", "tests/host/test_host_wire.py probes and "
            "plumbs with nodad; every run here has an IPv6 address. A left-over dadfailed is not made"),
-    Absent("F29", "neighbour tables in every state", "not tested", "the client here has a live entry, as a sender has"),
     Absent("F30", "long sessions across a move", "tested elsewhere", "tests/host/test_host_listeners.py: reset before "
            "the address goes; mail sent during the faults of make test arrives"),
     Absent("F31", "10,240 addresses", "not tested", "1,000 are"),

@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from tests.faults.fault import Act, Scene
 from tests.support.lab import Host, ip
@@ -90,15 +90,21 @@ def node_removed(scene: Scene) -> None:
     _list_nodes(scene, listed)
 
 
+def half_listed(scene: Scene) -> None:
+    """A fourth node is added, and who writes the lists is killed when one node has the new one."""
+    listed = {**scene.shape.listed, "n99": 99}
+    _list_nodes(scene, listed, [scene.victim])
+
+
 def node_listed(scene: Scene) -> None:
     """Everybody is in the list again."""
-    _list_nodes(scene, dict(scene.shape.listed))
+    _list_nodes(scene, scene.shape.listed)
 
 
-def _list_nodes(scene: Scene, listed: dict[str, int]) -> None:
+def _list_nodes(scene: Scene, listed: Mapping[str, int], told: Iterable[LabNode] | None = None) -> None:
     nodes = [{"name": n, "id": i, "address": f"198.18.0.{i}"} for n, i in listed.items()]
     text = json.dumps({"cluster": "lab", "nodes": nodes, "arbiter": None})
-    for node in scene.cluster.nodes.values():
+    for node in told or scene.cluster.nodes.values():
         _replace(node, "nodes.json", text.encode())
         _replace(node, "corosync.conf", node.corosync_conf(text).encode())
 
