@@ -1,8 +1,10 @@
 """Log lines of the node's processes: one event a line, key=value, to standard error. Mail logs are elsewhere."""
 
-import sys
+from typing import TextIO, cast
 
 import structlog
+
+from momentum_node.logpipe import STDERR, log_pipe
 
 
 def configure(process: str) -> None:
@@ -15,7 +17,7 @@ def configure(process: str) -> None:
             structlog.processors.format_exc_info,
             structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "process", "event"]),
         ],
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", log_pipe(STDERR))),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)

@@ -25,6 +25,7 @@ from momentum_node.duravip.journal import PlumbJournal
 from momentum_node.duravip.leases import LateRenewal
 from momentum_node.duravip.records import Kind, Record, receive_record, send_record
 from momentum_node.errors import DriverError, ProtocolError
+from momentum_node.logpipe import STDERR, log_pipe
 
 STALL_S: Final = 1.0
 """Nothing heard from the core for so long: its loop stands still (it says something every 100 ms)."""
@@ -328,14 +329,10 @@ def _only_one_here() -> socket.socket:
 
 
 def _say(level: str, event: str, **fields: object) -> None:
-    """One log line. Dropped when nobody reads: a full pipe must not stop the process that renews the leases."""
+    """One log line."""
     pairs = {"timestamp": timestamp(), "level": level, "process": "supervisor", "event": event, **fields}
     line = " ".join(f"{key}={_quoted(str(value))}" for key, value in pairs.items())
-    ready = select.poll()
-    ready.register(sys.stderr.fileno(), select.POLLOUT)
-    if ready.poll(0):
-        with suppress(OSError):
-            os.write(sys.stderr.fileno(), line.encode() + b"\n")
+    log_pipe(STDERR).write(f"{line}\n")
 
 
 def _quoted(text: str) -> str:

@@ -17,6 +17,7 @@ from momentum_node.bus import ringfiles, rivals
 from momentum_node.bus.keyfiles import KeyFiles
 from momentum_node.bus.resolverchild import LEAVE, RETURN, ResolverChild
 from momentum_node.config.model import Address
+from momentum_node.logpipe import STDOUT, log_pipe
 
 WAIT_S = 120.0
 POLL_S = 0.5
@@ -283,4 +284,4 @@ def _raise_priority() -> None:
 
 
 def _say(text: str) -> None:
-    print(f"bus: {text}", flush=True)  # noqa: T201 - the container's log
+    log_pipe(STDOUT).write(f"bus: {text}\n")

@@ -27,6 +27,7 @@ from momentum_node.bus.rows import Rows, derived_key
 from momentum_node.bus.symptoms import Symptoms
 from momentum_node.clock import monotonic, timestamp
 from momentum_node.errors import BusError
+from momentum_node.logpipe import STDOUT, log_pipe
 
 GROUP = "momentum.pulse"
 TICK_S = 0.2
@@ -182,7 +183,7 @@ async def resolve(conf: Path, own_id: int) -> None:
 
 
 def _say(text: str) -> None:
-    print(f"{timestamp()} resolver: {text}", flush=True)  # noqa: T201 - the container's log
+    log_pipe(STDOUT).write(f"{timestamp()} resolver: {text}\n")
 
 
 def main(conf: str, own_id: str) -> int:
