@@ -74,7 +74,9 @@ class Core:
         self._set_limits()
         self.ownership = Ownership(self.node_name, self.workers.tell_owners)
         askers = uids | {settings.SERVICES_UID}
-        self.questions = Questions(self.workers.desk, self.workers.figures, askers, self._whereabouts)
+        self.questions = Questions(
+            self.workers.desk, self.workers.figures, askers, self._whereabouts, self.workers.refresh
+        )
         self.recorder = FlightRecorder(own.flight, self.node_name)
         self.driver = Driver(self._bus, self._machine, self._changed, self.recorder.note)
         self.actuator = Actuator(

@@ -134,8 +134,8 @@ class Worker:
                     sessions=len(self.sessions),
                     queued=self._delivery.schedule.count() + self._mover.moving + self._mover.held,
                     received=self._received,
-                    delivered=self._delivery.delivered,
-                    failed=self._delivery.failed,
+                    delivered=self._delivery.tally.delivered,
+                    failed=self._delivery.tally.failed,
                     moving=self._mover.moving + self._delivery.is_sorting if self._mover.is_able else 0,
                 )
             )
@@ -155,9 +155,9 @@ class Worker:
 
     def _figures(self, loop_lag_s: float) -> wire.Figures:
         queues, active, oldest_s = queue_figures(self._delivery.schedule, clock.wall())
-        stores = list(self._shards.all())
+        stores, tally = list(self._shards.all()), self._delivery.tally
         return wire.Figures(
-            by_class=tuple(self._delivery.by_class.items()),
+            by_class=tuple(tally.by_class.items()),
             queues=(*queues, *self._mover.queues()),
             active=active,
             oldest_s=oldest_s,
@@ -166,11 +166,11 @@ class Worker:
             loop_lag_s=loop_lag_s,
             quarantined=sum(store.quarantined for store in stores),
             policy_failures=self.assigner.policy_failures,
-            signed=self._delivery.signed,
+            signed=tally.signed,
             moved=self._mover.moved,
             arrived=self._mover.arrived,
             held=self._mover.held,
-            secured=tuple(self._delivery.secured.items()),
+            secured=tuple(tally.secured.items()),
         )
 
     async def _alive(self) -> None:
@@ -218,10 +218,8 @@ class Worker:
                 await self._welcomed(frame)
             case wire.Granted() | wire.Denied() | wire.Recalled() | wire.HostRests():
                 self._delivery.hear(frame)
-            case wire.Admitted() | wire.Refused():
+            case wire.Admitted() | wire.Refused() | wire.YourTurn():
                 self._door.hear(frame)
-            case wire.YourTurn():
-                self._door.your_turn(frame)
             case wire.Listen():
                 await self._listen(frame, descriptor)
             case wire.Unlisten(address, port):
@@ -230,6 +228,8 @@ class Worker:
                 self._moves(frame, ip_address(frame.address))
             case wire.Owned() | wire.Members():
                 self._heed(frame)
+            case wire.Refresh(domain):
+                self._delivery.refresh(domain)
             case wire.Reload():
                 self._reload()
 

@@ -263,6 +263,13 @@ class Reload:
 
 
 @dataclass(frozen=True, slots=True)
+class Refresh:
+    """core → worker: ask the DNS again for the hosts of a routing domain, or of "all"."""
+
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
 class Owned:
     """core → worker: `node` owns these addresses, packed one behind the other. Counts with the next `Members`."""
 
@@ -339,6 +346,7 @@ Frame: TypeAlias = (
     | AddressLeaves
     | AddressLost
     | Reload
+    | Refresh
     | Owned
     | Members
     | Serves

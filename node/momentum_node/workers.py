@@ -159,6 +159,11 @@ class Workers:
         """A new generation was accepted: read it."""
         self._tell_all(wire.Reload(digest))
 
+    def refresh(self, domain: str) -> int:
+        """Let them ask the DNS again for the hosts of a routing domain, or of "all"; how many were told."""
+        self._tell_all(wire.Refresh(domain.lower()))
+        return len(self._workers)
+
     def tell_owners(self, view: tuple[wire.Owned | wire.Members, ...]) -> None:
         """Who owns which address (`mmove.owners.told`): workers move mail by it."""
         if view != self._view:

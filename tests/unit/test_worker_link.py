@@ -25,6 +25,7 @@ FRAMES: list[wire.Frame] = [
     wire.Turn(7, "Pathway:shop", 10, 60),
     wire.YourTurn(7, 2.5),
     wire.Reload("abc"),
+    wire.Refresh("y.test"),
     wire.Owned("n2", b"\xc6\x12\0\x29", b""),
     wire.Serves(1, 4),
     wire.Dial(3, "n2", 1, 8),

@@ -2,15 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import cast
 
-import dns.message
-import dns.rcode
-import dns.rrset
 import pytest
 
 from momentum_node.smtp.resolver import Patience, Resolver
 from momentum_node.smtp.routes import DOMAIN_UNKNOWN, LOOKUP_FAILED, NO_HOST, NULL_MX, NoRoute, Target, stops_of
+from tests.support.nameserver import NameServer, name_server
 
 ZONE = {
     ("two.test.", "MX"): ["20 b.two.test.", "10 a.two.test."],
@@ -27,33 +24,10 @@ ZONE = {
 BROKEN = {("silent.test.", "MX"), ("lost.test.", "MX"), ("lost.test.", "A")}
 
 
-class NameServer(asyncio.DatagramProtocol):
-    """Answers from `ZONE`."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.DatagramTransport", transport)
-        self.questions = 0
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self.questions += 1
-        query = dns.message.from_wire(data)
-        name = query.question[0].name.to_text().lower()
-        kind = query.question[0].rdtype.name
-        answer = dns.message.make_response(query)
-        if (name, kind) in BROKEN:
-            answer.set_rcode(dns.rcode.SERVFAIL)
-        elif (name, kind) in ZONE:
-            answer.answer.append(dns.rrset.from_text(name, 300, "IN", kind, *ZONE[name, kind]))
-        elif not any(known == name for known, _ in ZONE):
-            answer.set_rcode(dns.rcode.NXDOMAIN)
-        self.transport.sendto(answer.to_wire(), addr)
-
-
 @pytest.fixture
 async def server() -> AsyncIterator[tuple[NameServer, Resolver]]:
-    transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(NameServer, ("127.0.0.1", 0))
-    yield protocol, Resolver(["127.0.0.1"], transport.get_extra_info("sockname")[1])
-    transport.close()
+    async with name_server(ZONE, BROKEN) as (protocol, port):
+        yield protocol, Resolver(["127.0.0.1"], port)
 
 
 async def addresses(resolver: Resolver, domain: str) -> list[str] | NoRoute:
@@ -136,3 +110,12 @@ async def test_several_stops_are_one_list(server: tuple[NameServer, Resolver]) -
         ("192.0.2.2", 1),
         ("192.0.2.3", 2),
     ]
+
+
+async def test_what_is_forgotten_is_asked_for_again(server: tuple[NameServer, Resolver]) -> None:
+    for name, questions in (("two.test", 3), (None, 3), ("plain.test", 0)):
+        await addresses(server[1], "two.test")
+        before = server[0].questions
+        server[1].forget(name)
+        await addresses(server[1], "two.test")
+        assert server[0].questions - before == questions

@@ -81,14 +81,13 @@ class Door:
 
     # -- what the core says
 
-    def your_turn(self, frame: wire.YourTurn) -> None:
-        """The answer to `turn`."""
-        answer = self._turns.get(frame.number)
-        if answer is not None and not answer.done():
-            answer.set_result(frame.wait_s)
-
-    def hear(self, frame: wire.Verdict) -> None:
-        """The answer to `knock`."""
+    def hear(self, frame: wire.Verdict | wire.YourTurn) -> None:
+        """The answer to `knock` or `turn`."""
+        if isinstance(frame, wire.YourTurn):
+            turn = self._turns.get(frame.number)
+            if turn is not None and not turn.done():
+                turn.set_result(frame.wait_s)
+            return
         answer = self._asked.get(frame.number)
         if answer is not None and not answer.done():
             answer.set_result(isinstance(frame, wire.Admitted))

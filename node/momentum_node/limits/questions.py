@@ -2,6 +2,7 @@
 
 → {"binding": "b", "domain": "d.test", "host": "mx.d.test" | null}
 ← {"may_open": …, "why": …, "standings": […], …}   or   {"error": …}
+→ {"refresh": "d.test"}   ← {"told": workers}
 """
 
 import asyncio
@@ -22,7 +23,8 @@ PATIENCE_S: Final = 5.0
 
 
 class Questions:
-    """Answers whoever runs as one of `uids`. `whereabouts`: where else a binding's mail goes, None: nowhere."""
+    """Answers whoever runs as one of `uids`. `whereabouts`: where else a binding's mail goes, None: nowhere. `refresh`:
+    tells the workers, see `Workers.refresh`."""
 
     def __init__(
         self,
@@ -30,8 +32,10 @@ class Questions:
         figures: Callable[[], Sums],
         uids: frozenset[int],
         whereabouts: Callable[[str], str | None] = lambda _binding: None,
+        refresh: Callable[[str], int] = lambda _domain: 0,
     ) -> None:
         self._desk = desk
+        self._refresh = refresh
         self._whereabouts = whereabouts
         self._figures = figures
         self._uids = uids
@@ -63,6 +67,8 @@ class Questions:
             question = json.loads(line)
             if question.get("figures"):
                 return self._figures()
+            if "refresh" in question:
+                return {"told": self._refresh(str(question["refresh"]))}
             host = question.get("host")
             told = self._desk.explain(str(question["binding"]), str(question["domain"]), host and str(host))
         except (ValueError, KeyError, AttributeError):
@@ -78,6 +84,11 @@ def ask(path: Path, binding: str, domain: str, host: str | None) -> dict[str, An
 def figures(path: Path) -> Sums:
     """The sums of `figures.total`. Raises as `ask`."""
     return _asked(path, {"figures": True})
+
+
+def refresh(path: Path, domain: str) -> int:
+    """Let the workers of the core at `path` ask the DNS again; how many were told. Raises as `ask`."""
+    return int(_asked(path, {"refresh": domain}).get("told", 0))
 
 
 def _asked(path: Path, question: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 import dns.asyncresolver
 import dns.exception
 import dns.name
+import dns.rdataclass
+import dns.rdatatype
 import dns.resolver
 
 from momentum_node import clock
@@ -65,6 +67,25 @@ class Resolver:
             self._dns.lifetime = LIFETIME_S
             self._dns.cache = dns.resolver.LRUCache(CACHE_ENTRIES)
         return self._dns
+
+    def forget(self, name: str | None = None) -> None:
+        """Ask again for the hosts of a name and for their addresses, next time; None: for everything."""
+        cache = None if self._dns is None else self._dns.cache
+        if name is None:
+            self._failing.clear()
+        else:
+            self._failing.pop(name, None)
+        if cache is None:
+            return
+        if name is None:
+            cache.flush()
+            return
+        known = cache.get(_key(name, "MX"))
+        hosts = [] if known is None or known.rrset is None else [record.exchange for record in known.rrset]
+        cache.flush(_key(name, "MX"))
+        for host in (name, *hosts):
+            for kind in ("A", "AAAA"):
+                cache.flush(_key(host, kind))
 
     async def targets(self, stops: Sequence[Stop], patience: Patience = PATIENCE) -> list[Target] | NoRoute:
         """All addresses of a way, best first."""
@@ -133,6 +154,14 @@ class Resolver:
         if not failing.periods or now - failing.counted_at >= patience.period_s:
             failing.periods, failing.counted_at = failing.periods + 1, now
         return failing.periods
+
+
+def _key(
+    name: str | dns.name.Name, kind: str
+) -> tuple[dns.name.Name, dns.rdatatype.RdataType, dns.rdataclass.RdataClass]:
+    """Of an answer in the cache."""
+    found = dns.name.from_text(name) if isinstance(name, str) else name
+    return found, dns.rdatatype.from_text(kind), dns.rdataclass.IN
 
 
 def _target(stop: Stop, address: str, host: Host) -> Target:

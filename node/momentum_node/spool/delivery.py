@@ -32,11 +32,13 @@ from momentum_node.spool.schedule import Key, Queue, Schedule, before_attempt
 from momentum_node.spool.settling import Settling
 from momentum_node.spool.sources import ADDRESS_LOST, Sources
 from momentum_node.spool.store import Store
+from momentum_node.spool.tally import Tally
 from momentum_node.spool.telling import Teller
 from momentum_node.worker_link import Denied, Frame, Granted, HostRests, Recalled
 
 TICK_S: Final = 0.5
 SOURCE_REST_S: Final = 5.0  # after EADDRNOTAVAIL, before the next look
+ALL: Final = "all"
 STOPPING: Final = reply(451, "4.3.2", "[internal] this server is shutting down")
 
 
@@ -74,29 +76,11 @@ class Delivery:
     # -- the worker's side
 
     @property
-    def delivered(self) -> int:
-        """Messages that a next hop took."""
-        return self._settling.delivered
-
-    @property
-    def failed(self) -> int:
-        """Messages that failed for good."""
-        return self._settling.failed
-
-    @property
-    def signed(self) -> int:
-        """Letters that went out with a DKIM signature."""
-        return self._letters.signed
-
-    @property
-    def secured(self) -> Mapping[str, int]:
-        """Connections that could take letters, by TLS version or "none"; and "failed" handshakes."""
-        return self._dialer.secured
-
-    @property
-    def by_class(self) -> Mapping[int, int]:
-        """Refusals by class, final or not."""
-        return self._settling.by_class
+    def tally(self) -> Tally:
+        """What came of it since the start."""
+        settling = self._settling
+        secured, signed = self._dialer.secured, self._letters.signed
+        return Tally(settling.delivered, settling.failed, signed, settling.by_class, secured)
 
     def configure(self, lookup: Lookup, hostname: str) -> None:
         """Use this generation from now on: at once for the next letter of each connection, soon for every queue."""
@@ -111,6 +95,15 @@ class Delivery:
         self.leases.configure(LimitRules(lookup.tree, lookup.sources.place))
         self._adoption.begin()
         self._watching = self._watching or self._spawn(self._dialer.watching())
+
+    def refresh(self, domain: str) -> None:
+        """Ask again for the hosts of a routing domain, "all": of every one; its mail waits for nothing else."""
+        lines = [line for line in self._lines.values() if domain in {ALL, line.queue.key.domain}]
+        for name in {domain, *(name for line in lines for name in line.names)}:
+            self._dialer.forget(None if name == ALL else name)
+        for line in lines:
+            line.begin_anew()
+            self._pump(line)
 
     def heed_owners(self) -> None:
         """Other nodes own other bindings now: their mail goes there, and what is ours stays."""

@@ -44,6 +44,10 @@ class Dialer:
         self._fence = Fence(own, lookup.node.prohibited_hosts)
         self._resolver.use_ipv6 = lookup.node.use_ipv6
 
+    def forget(self, name: str | None) -> None:
+        """What the DNS said of a name; None: of every one."""
+        self._resolver.forget(name)
+
     def watching(self) -> Coroutine[Any, Any, None]:
         """For ever: notice certificates that were renewed."""
         return self._contexts.watch()

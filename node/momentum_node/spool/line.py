@@ -68,15 +68,24 @@ class Line:
         self.lookup, self.options = lookup, lookup.outbound(self.queue.key.binding, self.queue.key.domain)
         self.way = _way(self.queue.key, lookup, self.options)
         if before != self.way:  # what failed on the old way says nothing about the new one
-            self.rest_until, self.failing_since = 0.0, None
-            for task in self.opening:
-                task.cancel()
+            self.begin_anew()
 
     def wanted(self) -> int:
         """How many connections to open now."""
         most, there = self.options.max_outbound_connections, self.queue.connections
         goal = min(connection_goal(len(self.queue.active), most), CONNECTS_AT_ONCE) - len(self.opening)
         return goal if most < 0 else min(goal, most - there)
+
+    @property
+    def names(self) -> list[str]:
+        """What the DNS is asked for."""
+        return [stop.name for stop in self.way.stops if stop.address is None]
+
+    def begin_anew(self) -> None:
+        """Failures so far, and attempts under way, say nothing about what comes."""
+        self.rest_until, self.failing_since = 0.0, None
+        for task in self.opening:
+            task.cancel()
 
     # -- what became of trying
 
