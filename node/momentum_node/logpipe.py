@@ -6,6 +6,7 @@ addresses because a log collector hangs. So a line that cannot be written at onc
 
 import os
 import select
+from contextlib import suppress
 from functools import cache
 from typing import Final
 
@@ -43,6 +44,13 @@ class LogPipe:
         except OSError:  # the reader is gone, or its disk is full
             return False
         return True
+
+
+def never_wait() -> None:
+    """For programs of others that are started from here: what they cannot write at once is lost to them too."""
+    for descriptor in (STDOUT, STDERR):
+        with suppress(OSError):
+            os.set_blocking(descriptor, False)
 
 
 @cache

@@ -26,14 +26,23 @@ RUN = (
 class Container:
     """`run_corosync` in a process of its own, with all that it printed."""
 
-    def __init__(self, directory: Path, conf: str, program: str, wait_s: float = 5, prefix: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        conf: str,
+        program: str,
+        wait_s: float = 5,
+        prefix: Sequence[str] = (),
+        output: int | None = None,
+    ) -> None:
         self.conf = directory / "corosync.conf"
         self._log = directory / "container.log"
         if conf:
             self.conf.write_text(conf)
         command = [*prefix, sys.executable, "-c", RUN, str(self.conf), program, str(wait_s)]
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+            out = log if output is None else output
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, start_new_session=True)
 
     def text(self) -> str:
         return self._log.read_text(errors="replace")
@@ -203,6 +212,31 @@ def test_killed_corosync_is_back_within_a_second(tmp_path: Path, started: list[C
         print(f"killed Corosync serves again after {time.monotonic() - killed_at:.2f} s")
         assert "corosync ended (killed by SIGKILL): starting it again now" in container.text()
         assert container.end() == 0
+
+
+@pytest.mark.netns
+def test_a_log_that_nobody_reads_does_not_stop_corosync(tmp_path: Path, started: list[Container]) -> None:
+    if (reason := why_no_lab() or why_no_corosync()) is not None:
+        pytest.skip(reason)
+    reading, writing = os.pipe()
+    with Lab() as lab:
+        host = lab.add("n1", 1)
+        key = str(authkey(tmp_path / "authkey"))
+        text = render("c", [RingNode("n1", 1, host.address)], keyfile=key, state_dir=str(tmp_path / "state"))
+        os.write(writing, b"-" * 65536)  # as much as a pipe holds
+        prefix = ("nsenter", f"--net=/run/netns/{host.namespace}", *alone(tmp_path / "pid"))
+        container = Container(tmp_path, text, "corosync", prefix=prefix, output=writing)
+        started.append(container)
+
+        def is_quorate() -> bool:
+            argv = host.command(["corosync-quorumtool", "-s"])
+            return subprocess.run(argv, capture_output=True, timeout=10, check=False).returncode == 0
+
+        until(is_quorate, lambda: "no quorum")
+        assert container.end() == 0
+    os.close(writing)
+    assert set(os.read(reading, 1 << 17)) == {ord("-")}
+    os.close(reading)
 
 
 @pytest.mark.netns

@@ -17,7 +17,7 @@ from momentum_node.bus import ringfiles, rivals
 from momentum_node.bus.keyfiles import KeyFiles
 from momentum_node.bus.resolverchild import LEAVE, RETURN, ResolverChild
 from momentum_node.config.model import Address
-from momentum_node.logpipe import STDOUT, log_pipe
+from momentum_node.logpipe import STDOUT, log_pipe, never_wait
 
 WAIT_S = 120.0
 POLL_S = 0.5
@@ -47,6 +47,7 @@ def run_corosync(conf: str, *, program: str = "corosync", wait_s: float = WAIT_S
         _say(f"{program} is not installed (package corosync)")
         return 127
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    never_wait()  # Corosync writes its log between two tokens: it would stand still before a full pipe
     _raise_priority()
     outcome = _wait_for_own_address(Path(conf), wait_s)
     if outcome is not None:
