@@ -100,7 +100,8 @@ ABSENT: tuple[Absent, ...] = (
            "unequal_participation.txt, candidates.txt"),
     Absent("F33", "clock steps", "not possible here", "namespaces do not separate CLOCK_REALTIME; nothing that decides "
            "can read it: tests/unit/test_import_contracts.py"),
-    Absent("F34", "full /dev/shm, no descriptors, read-only state", "not tested", ""),
+    Absent("F34", "full state disk, no descriptors, full log pipe", "tested elsewhere", "tests/host/"
+           "test_host_full_disk.py, tests/wire/test_mail_descriptors.py and test_bus_container.py; no full /dev/shm"),
     Absent("F35", "a second Corosync on the host", "tested elsewhere", "tests/wire/test_bus_container.py: ours does "
            "not start beside it, and says why"),
     Absent("F36", "two clusters with one address", "tested elsewhere", "tests/unit/test_operator_refusals.py; "

@@ -199,3 +199,10 @@ def test_the_journal_names_what_was_added_and_not_removed(tmp_path: Path) -> Non
     with (tmp_path / "run" / "plumbed").open("a") as file:
         file.write("+ eth0 192.0.")
     assert journal.left() == {("eth1", bytes(15) + b"\1", 128)}
+
+
+def test_what_is_added_after_a_torn_line_is_found(tmp_path: Path) -> None:
+    journal = PlumbJournal(tmp_path / "plumbed")
+    (tmp_path / "plumbed").write_text("+ eth0 192.0.")
+    journal.adding([("eth0", VIP, 32)])
+    assert journal.left() == {("eth0", VIP, 32)}

@@ -3,8 +3,8 @@
     + eth0 192.0.2.41/32
     - eth0 192.0.2.41/32
 
-For kernels before 5.18, which keep no mark on an address: what an earlier run left is found here. A reboot takes the
-addresses with it, so nothing is synced to disk.
+A blank line is before what was written together. For kernels before 5.18, which keep no mark on an address: what an
+earlier run left is found here. A reboot takes the addresses with it, so nothing is synced to disk.
 """
 
 import socket
@@ -53,6 +53,7 @@ class PlumbJournal:
         if self._path is None:
             return
         text = "".join(f"{sign} {interface} {_text(address)}/{length}\n" for interface, address, length in entries)
+        text = f"\n{text}"  # the disk may have been full in the middle of the last line
         with self._path.open("ab") as file:
             file.write(text.encode("ascii"))
 
