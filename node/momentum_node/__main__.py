@@ -52,12 +52,13 @@ def _parser() -> argparse.ArgumentParser:
             internal.add_argument("--index", type=int, required=True, help="number of the worker, from 0")
 
     # After the cheap ones, and cheap themselves.
-    from momentum_node import config_command, drill_command, replay_command, spool_command  # noqa: PLC0415
+    from momentum_node import cluster_command, config_command, drill_command, replay_command, spool_command  # noqa: PLC0415
 
     config_command.add_arguments(commands)
     spool_command.add_arguments(commands)
     replay_command.add_arguments(commands)
     drill_command.add_arguments(commands)
+    cluster_command.add_arguments(commands)
     return parser
 
 

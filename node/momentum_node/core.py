@@ -11,11 +11,11 @@ import secrets
 import signal
 from collections.abc import Collection, Coroutine
 from functools import partial
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 
 import uvloop
 
-from momentum_node import generation, log, nodelist, settings
+from momentum_node import clusterdesk, generation, log, nodelist, settings
 from momentum_node.bus.contract import Bus, Member
 from momentum_node.bus.engine import is_corosync, open_bus
 from momentum_node.bus.ringwatch import RingWatch
@@ -27,9 +27,10 @@ from momentum_node.duravip.actuator import Actuator, VipPlan
 from momentum_node.duravip.driver import Driver
 from momentum_node.duravip.link import SupervisorEvent, SupervisorLink, connect_supervisor, mac_bytes
 from momentum_node.duravip.machine import DuraVip
-from momentum_node.duravip.neighbourhood import KernelNeighbours, Neighbourhood
+from momentum_node.duravip.neighbourhood import Neighbourhood
 from momentum_node.duravip.recorded import RecordedDuraVip
 from momentum_node.duravip.recorder import FlightRecorder
+from momentum_node.duravip.surroundings import KernelNeighbours
 from momentum_node.duravip.vip import Definition, Identity, Policy, definitions, policy_of
 from momentum_node.errors import BusError, ConfigurationError, DriverError
 from momentum_node.limits.questions import SOCKET, Questions
@@ -90,8 +91,16 @@ class Core:
         )
         self.driver.actuator = self.actuator
         self.neighbourhood = self.driver.neighbourhood = Neighbourhood(
-            KernelNeighbours(), self.driver.multicast, link, self._network_of, self._vips, self.incarnation
+            KernelNeighbours(self._networks_on),
+            self.driver.multicast,
+            link,
+            self._network_of,
+            self._vips,
+            self.incarnation,
+            lambda: not self._cluster.arp_all_hosts,
         )
+        answers = clusterdesk.NodeAnswers(self.driver, self.neighbourhood, link)
+        self.commands = clusterdesk.ClusterDesk(answers, askers)
         self.drills = DrillDesk(myself.name, self.driver, self._ports_of, frozenset({os.getuid()}), self.recorder.note)
         self.plain = PlainListeners(link, self.workers)
         self.news = ReloadNews(generations.running)
@@ -115,10 +124,11 @@ class Core:
         for notice in self.configuration.notices:
             log.logger().info("notice", text=notice)
         self._spawn(self._beat())
-        await self._set_lifetime()
+        await self._instruct()
         self.workers.listen(self.settings.worker_socket)
         await self.board.listen(self.settings.status_socket)
         await self.questions.listen(self.settings.run / SOCKET)
+        await self.commands.listen(self.settings.run / clusterdesk.SOCKET)
         await self.drills.listen(self.settings.run / desk.SOCKET)
         await self.plain.apply(self.configuration.listeners)
         self._spawn(self._watch())
@@ -151,6 +161,7 @@ class Core:
         self.workers.close()
         self.board.close()
         self.questions.close()
+        self.commands.close()
         self.link.close()
         self.recorder.close()
 
@@ -211,7 +222,7 @@ class Core:
         self.actuator.set_plans(plans)
         self.workers.close_ports(ports)
         self.driver.tell(lambda machine, now: machine.on_definitions(declared, self._policy(), now))
-        await self._set_lifetime()
+        await self._instruct()
         self.driver.tell(lambda machine, now: machine.on_hardware(self._hardware(), now))
         self._heed_node_list()
         self._usability_changed()
@@ -226,7 +237,9 @@ class Core:
         ports = {str(address): frozenset(port for port, _ in plan.ports) for address, plan in plans.items()}
         return plans, ports, definitions(self.configuration.vips, self.node_name)
 
-    async def _set_lifetime(self) -> None:
+    async def _instruct(self) -> None:
+        """What the supervisor does by itself: how long addresses outlive us, and whom it tells of them."""
+        await self.link.set_quiet(not self._cluster.arp_all_hosts)
         seconds = self._cluster.duravip_addr_lifetime_s
         await self.link.set_lifetime(None if seconds is None else int(seconds))
 
@@ -248,10 +261,14 @@ class Core:
         plan = self.actuator.plans.get(vip)
         return sorted({port for port, _ in plan.ports}) if plan else []
 
-    def _network_of(self, address: IPv4Address) -> IPv4Network | None:
+    def _network_of(self, address: Address) -> IPv4Network | IPv6Network | None:
         """The longest network of the Topology that it is in (cluster §2.3)."""
-        networks = [entry.network for entry in self._cluster.topologies if isinstance(entry.network, IPv4Network)]
-        return max((n for n in networks if address in n), key=lambda n: n.prefixlen, default=None)
+        networks = [entry.network for entry in self._cluster.topologies if address in entry.network]
+        return max(networks, key=lambda network: network.prefixlen, default=None)
+
+    def _networks_on(self, interface: str) -> list[IPv6Network]:
+        entries = [entry for entry in self._cluster.topologies if entry.interface == interface]
+        return [entry.network for entry in entries if isinstance(entry.network, IPv6Network)]
 
     def _vips(self) -> Collection[Address]:
         return self.actuator.plans.keys()
@@ -323,7 +340,10 @@ class Core:
                 os._exit(1)
             case "link-down":
                 self._down.add(event.interface)
+            case "restored" | "conflict" if event.address is not None:
+                self.neighbourhood.announce((event.address,))
             case "link-up":
+                self.neighbourhood.announce()
                 self._down.discard(event.interface)
                 self._macs[event.interface] = mac_bytes(event.mac or "")
                 self.driver.tell(lambda machine, now: machine.on_hardware(self._hardware(), now))

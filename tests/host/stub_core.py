@@ -13,7 +13,7 @@ import os
 import socket
 import sys
 import time
-from ipaddress import IPv4Address, ip_address
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,13 @@ class StubCore:
         await self.link.announce(ip_address(address))
 
     async def do_tell(self, address: str, mac: str) -> None:
-        self.link.tell_neighbour(IPv4Address(address), bytes.fromhex(mac.replace(":", "")))
+        self.link.tell_neighbour(ip_address(address), bytes.fromhex(mac.replace(":", "")))
+
+    async def do_quiet(self, yes: bool) -> None:
+        await self.link.set_quiet(yes)
+
+    async def do_look(self) -> None:
+        await self.link.look()
 
     async def do_announce_all(self, addresses: list[str]) -> None:
         await asyncio.gather(*(self.link.announce(ip_address(each)) for each in addresses))

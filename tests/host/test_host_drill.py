@@ -183,3 +183,21 @@ def test_a_refusal_says_why_and_moves_nothing(cluster: LabCluster, words: tuple[
     assert (code, printed) == (1, "")
     assert why in told
     assert cluster.changes(VIP, before) == []
+
+
+def test_commands_of_the_cluster_module_are_answered_by_each_node(cluster: LabCluster) -> None:
+    assert command(cluster, "n2", "duravip", "announce", "view") == (0, "view announced.\n", "")
+    code, printed, _ = command(cluster, "n2", "arp", "show")
+    assert code == 0
+    assert all("[" in line for line in printed.splitlines())
+    code, _, told = command(cluster, "n2", "arp", "shwo")
+    assert (code, "did you mean `cluster arp show`" in told) == (2, True)
+
+
+def command(cluster: LabCluster, node: str, *words: str) -> tuple[int, str, str]:
+    """What `momentum-node cluster` says on a node."""
+    host = cluster.nodes[node]
+    argv = host.host.command([sys.executable, "-m", "momentum_node", "cluster", *words])
+    environment = {**os.environ, **host.environment}
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr

@@ -140,9 +140,12 @@ def advertisements(seen: Capture) -> list[bytes]:
 
 
 NEIGHBOURS = """
-from momentum_node.duravip.neighbourhood import KernelNeighbours
-for one in KernelNeighbours()():
-    print(one.address, one.mac.hex(":"), flush=True)
+from ipaddress import IPv6Network
+from momentum_node.duravip.surroundings import KernelNeighbours
+found = KernelNeighbours(lambda interface: [IPv6Network("fd77::/64")] if interface == "eth0" else [])()
+for one in found.neighbours:
+    print(one.address, one.mac.hex(":"), one.link, flush=True)
+print("gateways", *sorted(map(str, found.gateways)), flush=True)
 """
 
 
@@ -167,6 +170,50 @@ def test_one_host_can_be_told_of_an_address_and_nobody_of_what_is_not_held(
         assert [(frame[:6].hex(":"), frame[28:32]) for frame in told] == [(mac_of(other), bytes((192, 0, 2, 41)))]
 
 
+def test_one_host_can_be_told_of_an_ipv6_address(lab: Lab, tmp_path: Path, seen: Capture) -> None:
+    other = lab.hosts["n2"]
+    stale = ["fd77::41", "lladdr", "02:00:00:00:00:99", "nud", "stale", "dev", "eth0"]
+    ip("-n", other.namespace, "neighbour", "add", *stale)
+    with Supervised(lab.hosts["n1"], tmp_path) as node:
+        node.plumb("fd77::41")
+        node.do("tell", address="fd77::41", mac=mac_of(other))
+        mac = mac_of(node.host)
+        wait_until(
+            lambda: f"lladdr {mac}" in ip("-n", other.namespace, "-6", "neighbour", "show", "fd77::41", "dev", "eth0"),
+            5,
+            "the neighbour knows where the address is",
+        )
+        assert [frame[:6].hex(":") for frame in advertisements(seen)] == [mac_of(other)], "and nobody else was told"
+
+
+def test_where_it_is_to_be_quiet_nothing_is_broadcast(lab: Lab, tmp_path: Path, seen: Capture) -> None:
+    with Supervised(lab.hosts["n1"], tmp_path) as node:
+        node.do("quiet", yes=True)
+        for address in ("192.0.2.41", "fd77::41"):
+            node.plumb(address)
+            node.do("announce", address=address)
+        ip("-n", node.host.namespace, "address", "delete", "192.0.2.41/32", "dev", "eth0")
+        wait_until(lambda: node.has("192.0.2.41"), 5, "it is put back")
+        time.sleep(1.2)
+        assert claims(seen) == [], "neither when it came nor when it came back"
+        node.do("quiet", yes=False)
+        node.do("announce", address="192.0.2.41")
+        wait_until(lambda: len(claims(seen)) >= 2, 5, "everybody is told")
+
+
+def claims(seen: Capture) -> list[bytes]:
+    """Frames that say where .41 or ::41 is."""
+    return [f for _, f in seen.frames("0806") if f[28:32] == bytes((192, 0, 2, 41))] + advertisements(seen)
+
+
+def test_the_held_addresses_are_compared_when_asked_for(lab: Lab, tmp_path: Path) -> None:
+    with Supervised(lab.hosts["n1"], tmp_path) as node:
+        node.plumb("192.0.2.41")
+        node.do("look")
+        assert node.has("192.0.2.41")
+        assert node.events("restored") == []
+
+
 def test_the_kernels_neighbours_are_read(lab: Lab, tmp_path: Path) -> None:
     host, other = lab.hosts["n1"], lab.hosts["n2"]
     line = ["192.0.2.77", "lladdr", "02:00:00:00:00:77", "nud", "permanent", "dev", "eth0"]
@@ -177,7 +224,23 @@ def test_the_kernels_neighbours_are_read(lab: Lab, tmp_path: Path) -> None:
         lambda: "lladdr" in ip("-n", host.namespace, "neighbour", "show", "192.0.2.2", "dev", "eth0"), 5, "it answers"
     )
     run_in(host, NEIGHBOURS, output=output).wait(20)
-    assert output.read_text().splitlines() == [f"192.0.2.2 {mac_of(other)}"]
+    assert output.read_text().splitlines() == [f"192.0.2.2 {mac_of(other)} None", "gateways"]
+
+
+def test_ipv6_neighbours_those_of_a_link_and_gateways_are_read(lab: Lab, tmp_path: Path) -> None:
+    host = lab.hosts["n1"]
+    ip("-n", host.namespace, "address", "add", "fd77::1/64", "dev", "eth0", "nodad")
+    for address, flag in (("fd77::9", ()), ("fe80::9", ("router",))):
+        line = ["neighbour", "add", address, "lladdr", "02:00:00:00:00:09", "nud", "stale", "dev", "eth0", *flag]
+        ip("-n", host.namespace, *line)
+    ip("-n", host.namespace, "route", "add", "default", "via", "192.0.2.2")
+    ip("-n", host.namespace, "-6", "route", "add", "default", "via", "fd77::8")
+    output = tmp_path / "neighbours"
+    run_in(host, NEIGHBOURS, output=output).wait(20)
+    told = output.read_text().splitlines()
+    assert "fd77::9 02:00:00:00:00:09 None" in told
+    assert "fe80::9 02:00:00:00:00:09 fd77::/64" in told
+    assert told[-1] == "gateways 192.0.2.2 fd77::8 fe80::9"
 
 
 def test_the_kernel_of_a_neighbour_believes_the_announcement(lab: Lab, tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ class Attempt:
 
     generation: int
     began: float
+    granted: float
     planned: bool
     hearsay: Hearsay = field(default_factory=Hearsay)
     asked_at: float = 0.0
@@ -91,12 +92,13 @@ class ListeningProcess(Process):
     def __init__(self, world: "World", node_id: int, pid: int) -> None:
         self._attempts: dict[Address, Attempt] = {}
         self._silences: dict[Address, Attempt] = {}  # the last that ended in silence
+        self._granted: dict[Address, float] = {}  # since when each is this node's: a gather begins an attempt anew
         self.macs = (mac_of(node_id),)
         world.wire.clean(node_id)
         super().__init__(world, node_id, pid)
 
     def join(self) -> None:
-        self._attempts, self._silences = {}, {}
+        self._attempts, self._silences, self._granted = {}, {}, {}
         super().join()
 
     def _perform(self, effect: Effect) -> None:
@@ -105,11 +107,13 @@ class ListeningProcess(Process):
                 self._attempts[vip].planned |= planned
             case Plumb(vip, planned):
                 self.world.tell(f"{self.name}: {effect}")
-                attempt = Attempt(self.nic.supersede(vip), self.world.network.now, planned)
+                granted = self._granted.setdefault(vip, self.world.network.now)
+                attempt = Attempt(self.nic.supersede(vip), self.world.network.now, granted, planned)
                 self._attempts[vip] = attempt
                 self._later((0.0, ON_TIME_S), self._ask, vip, attempt, PROBES)
             case Unplumb(vip, _):
                 self._attempts.pop(vip, None)
+                self._granted.pop(vip, None)
                 super()._perform(effect)
             case Witness(vips):
                 for vip in vips:
@@ -153,7 +157,7 @@ class ListeningProcess(Process):
         if self.world.network.now - attempt.began < IN_USE_S:
             self._later((0.01, ASKED_AGAIN_S), self._ask, vip, attempt, PROBES)
             return
-        del self._attempts[vip]
+        del self._attempts[vip], self._granted[vip]
         self.nic.failed.add(vip)
         self.machine.on_plumb_failed(vip, "in use", self.now)
         self._later((0.1, 2.0), self._clear, vip, attempt.generation)
@@ -174,7 +178,7 @@ class ListeningProcess(Process):
         """I12."""
         wire = self.world.wire
         for holder, since in wire.holders(vip, self.node_id).items():
-            if since >= attempt.asked_at or wire.changed_at >= attempt.began or holder in attempt.heard:
+            if since >= attempt.asked_at or wire.changed_at >= attempt.granted or holder in attempt.heard:
                 continue  # it came while we asked, or who hears whom did
             if wire.hears(self.node_id, holder):
                 raise Broken(f"I12: {self.name} has {vip}, and hears that n{holder} has it")
@@ -183,7 +187,7 @@ class ListeningProcess(Process):
                     raise Broken(f"I12: {self.name} has {vip}, and {witness.name} hears that n{holder} has it")
 
     def _witnesses(self, vip: Address, attempt: Attempt) -> list[Process]:
-        """Who has that link, was with this node in one stream when it was granted the address, and has run since."""
+        """Who has that link, was here when this node was granted the address, and has run ever since."""
         table = self.machine._table if self.machine else None
         found = []
         for other in self.world.processes.values():
@@ -195,7 +199,7 @@ class ListeningProcess(Process):
                 continue
             is_witness = self.local in hears_for(names, other.local)
             together = mine.stream is not None and mine.stream == theirs.stream
-            if is_witness and together and mine.began < attempt.began > other.frozen_until:
+            if is_witness and together and mine.began < attempt.granted > other.frozen_until:
                 found.append(other)
         return found
 

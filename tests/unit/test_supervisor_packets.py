@@ -47,6 +47,14 @@ def test_an_advertisement_overrides() -> None:
     assert is_intact(frame)
 
 
+def test_an_advertisement_for_one_host_is_the_same_in_a_frame_for_it_alone() -> None:
+    host = bytes.fromhex("020000000077")
+    frame = neighbour.directed(MAC, VIP6, host)
+    assert frame[:6] == host
+    assert frame[6:] == neighbour.advertisement(MAC, VIP6)[6:]
+    assert is_intact(frame)
+
+
 def test_messages_that_name_nobody_claim_nothing() -> None:
     message = neighbour.advertisement(MAC, VIP6)[54:]
     assert neighbour.claim(message[:24]) is None, "no option"

@@ -97,3 +97,14 @@ def test_a_slice_bounds_what_one_turn_of_the_loop_sends() -> None:
     for number in range(200):
         announcer.start(number.to_bytes(4), 0.0)
     assert len(announcer.due(0.0, 64)) == 64
+
+
+def test_a_quiet_announcer_says_nothing_until_it_may_again() -> None:
+    announcer = Announcer()
+    announcer.start(b"\x01", 0.0)
+    announcer.be_quiet(True)
+    announcer.start(b"\x02", 0.0)
+    assert (announcer.due(5.0, 64), announcer.next_time(5.0)) == ([], None)
+    announcer.be_quiet(False)
+    announcer.start(b"\x02", 6.0)
+    assert announcer.due(6.0, 64) == [b"\x02"]

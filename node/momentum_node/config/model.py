@@ -233,6 +233,7 @@ class Cluster:
     view_mature_time_s: float = 5.0
     duravip_failback_delay_s: float = 60.0
     duravip_probe: bool = True
+    arp_all_hosts: bool = True  # announce by broadcast; else to hosts of interest only
     duravip_addr_lifetime_s: float | None = None  # None = 2, or 10 above 512 held addresses; 0 = for ever
     duravip_release_grace_s: float = 5.0
     view_balance_interval_s: float = 10.0

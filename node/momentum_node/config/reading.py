@@ -21,6 +21,7 @@ CLUSTER = {
     "view_mature_time": "view_mature_time_s",
     "duravip_failback_delay": "duravip_failback_delay_s",
     "duravip_probe": "duravip_probe",
+    "arp_all_hosts": "arp_all_hosts",
     "duravip_addr_lifetime": "duravip_addr_lifetime_s",
     "duravip_release_grace": "duravip_release_grace_s",
     "duravip_balance_set_size": "duravip_balance_set_size",

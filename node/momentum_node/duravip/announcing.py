@@ -23,9 +23,18 @@ class Announcer:
         self._burst = burst
         self._tokens = burst
         self._filled = 0.0
+        self._is_quiet = False
+
+    def be_quiet(self, is_quiet: bool) -> None:
+        """Announce nothing (`arp_all_hosts = false`: hosts are told one by one), or announce again."""
+        self._is_quiet = is_quiet
+        if is_quiet:
+            self._current.clear()
 
     def start(self, address: bytes, now: float) -> None:
         """Announce `address` now and at the later times; a running series of it begins anew."""
+        if self._is_quiet:
+            return
         self._series += 1
         self._current[address] = self._series
         for queue, delay in zip(self._rounds, DELAYS_S, strict=True):

@@ -16,8 +16,8 @@ from momentum_node.config.model import Address
 from momentum_node.duravip.actuator import Actuator
 from momentum_node.duravip.machine import DuraVip
 from momentum_node.duravip.neighbourhood import Neighbourhood
-from momentum_node.duravip.sharedarp import is_arp
-from momentum_node.duravip.vip import Effect, Isolate, Multicast
+from momentum_node.duravip.sharedarp import is_neighbours
+from momentum_node.duravip.vip import Announce, Effect, Isolate, Multicast
 from momentum_node.errors import BusError
 from momentum_node.log import logger
 
@@ -170,7 +170,7 @@ class Driver:
             self.machine = self._make_machine(self._bus.local)
         machine = self.machine
         if self.neighbourhood is not None:
-            if isinstance(event, Delivered) and is_arp(event.data):
+            if isinstance(event, Delivered) and is_neighbours(event.data):
                 self.neighbourhood.take(event.data)
                 return
             if isinstance(event, ViewChanged):
@@ -215,6 +215,8 @@ class Driver:
             self.isolate(effect.reason)
         else:
             self.actuator.perform(effect)
+            if isinstance(effect, Announce) and self.neighbourhood is not None:
+                self.neighbourhood.announce(effect.vips)
 
     def _tell_alarms(self) -> None:
         """Log what an administrator must hear of, each once while it lasts."""

@@ -61,9 +61,10 @@ class Ether:
                 self._send(link, frame)
 
     def tell(self, link: Link, address: bytes, host: bytes) -> None:
-        """Tell one host that the IPv4 `address` is here."""
+        """Tell one host that `address` is here."""
+        directed = arp.directed if len(address) == 4 else neighbour.directed
         with suppress(OSError):
-            self._send(link, arp.directed(link.mac, address, host))
+            self._send(link, directed(link.mac, address, host))
 
     def claims(self) -> list[Claim]:
         """What was heard since the last call."""

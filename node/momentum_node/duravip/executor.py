@@ -102,6 +102,9 @@ class Executor:
             case Kind.DESTROY:
                 error = self._destroy([record.address for record in records])
                 self._reply_all(records, dict.fromkeys((record.address for record in records), error))
+            case Kind.LIFETIME | Kind.QUIET | Kind.LOOK:
+                for record in records:
+                    self._instruct(record)
             case _:
                 for record in records:
                     self._execute_one(record)
@@ -117,7 +120,7 @@ class Executor:
                 self._reply(record, 0 if held else errno.EADDRNOTAVAIL)
             case Kind.TELL:
                 link = self._links.get(self.leases.interface_of(record.address) or "")
-                if link is not None and len(record.address) == 4:
+                if link is not None:
                     self._ether.tell(link, record.address, record.mac)
             case Kind.OPEN:
                 self._open(record)
@@ -126,9 +129,15 @@ class Executor:
                 self._reply(record, 0)
             case Kind.LIST:
                 self._list(record)
-            case Kind.LIFETIME:
-                self.leases.set_lifetime(record.number)
-                self._reply(record, 0)
+
+    def _instruct(self, record: Record) -> None:
+        if record.kind is Kind.LIFETIME:
+            self.leases.set_lifetime(record.number)
+        elif record.kind is Kind.QUIET:
+            self._announcer.be_quiet(bool(record.number))
+        else:
+            self._turned(self.leases.look())
+        self._reply(record, 0)
 
     def _add(self, records: Sequence[Record]) -> dict[bytes, int]:
         known = [record for record in records if record.interface in self._links]

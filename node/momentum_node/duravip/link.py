@@ -11,7 +11,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_address
+from ipaddress import ip_address
 from typing import Final, Literal, TypeAlias
 
 from momentum_node.config.model import Address
@@ -127,7 +127,7 @@ class SupervisorLink:
         """Start its announcements (ARP, neighbour advertisements); they go on by themselves for 10 s."""
         await self._ask(Record(Kind.ANNOUNCE, address=address.packed), f"{address} cannot be announced")
 
-    def tell_neighbour(self, address: IPv4Address, mac: bytes) -> None:
+    def tell_neighbour(self, address: Address, mac: bytes) -> None:
         """Tell one host where `address` is, if it is held. Nobody answers."""
         if self._is_open:
             self._unsent.append(Record(Kind.TELL, address=address.packed, mac=mac))
@@ -172,6 +172,14 @@ class SupervisorLink:
         """How long the kernel keeps an address without us; None = 2 s, or 10 above 512 addresses; 0 = for ever."""
         number = AUTOMATIC if seconds is None else seconds
         await self._ask(Record(Kind.LIFETIME, number=number), f"a lifetime of {seconds} s cannot be set")
+
+    async def set_quiet(self, is_quiet: bool) -> None:
+        """Whether announcements are not broadcast: then only `tell_neighbour` tells anybody."""
+        await self._ask(Record(Kind.QUIET, number=int(is_quiet)), "announcements cannot be changed")
+
+    async def look(self) -> None:
+        """Have the held addresses compared with the kernel's now; what is missing is put back and told as an event."""
+        await self._ask(Record(Kind.LOOK), "the held addresses cannot be compared")
 
     def heartbeat(self) -> None:
         """This loop runs. To be called every 100 ms: after 1 s without, the supervisor kills this process."""

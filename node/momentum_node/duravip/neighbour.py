@@ -33,6 +33,11 @@ def advertisement(mac: bytes, address: bytes) -> bytes:
     return _frame(mac, address, ALL_NODES, MESSAGE.pack(ADVERTISEMENT, 0, 0, OVERRIDE, address) + option)
 
 
+def directed(mac: bytes, address: bytes, host: bytes) -> bytes:
+    """The same for the one host with that hardware address: to all nodes, in a frame for it alone (RFC 6085 §3)."""
+    return host + advertisement(mac, address)[6:]
+
+
 def claim(message: bytes) -> tuple[bytes, bytes] | None:
     """(target, hardware address) of an ICMPv6 neighbour advertisement; None for another message or one that names none.
 

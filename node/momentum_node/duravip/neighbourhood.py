@@ -1,19 +1,28 @@
 """Keeps the shared ARP table, and tells the neighbours in it of addresses that came here. Decides nothing.
 
-kernel's neighbours ──▶ ARP on the bus ──▶ SharedArp ──▶ Telling ──▶ supervisor: a reply to each, one by one
+kernel's neighbours ──▶ ARP, ND on the bus ──▶ SharedArp ──▶ Telling ──▶ supervisor: a reply to each, one by one
 """
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Iterable
-from ipaddress import IPv4Address, IPv4Network
 from typing import Protocol
 
 from momentum_node.clock import monotonic
 from momentum_node.config.model import Address
 from momentum_node.duravip.catalogue import MessageError
-from momentum_node.duravip.rtnetlink import RouteSocket
-from momentum_node.duravip.sharedarp import EVERY_S, Neighbour, SharedArp, Telling, audience, decode, encode
+from momentum_node.duravip.sharedarp import (
+    EVERY_S,
+    QUIET_ROUNDS_S,
+    Neighbour,
+    Network,
+    SharedArp,
+    Telling,
+    audience,
+    decode,
+    encode,
+)
+from momentum_node.duravip.surroundings import Surroundings
 from momentum_node.errors import BusError, DriverError
 from momentum_node.log import logger
 
@@ -22,44 +31,38 @@ SOON_S = 1.0
 """Between two exchanges, however many views there are."""
 
 
-class KernelNeighbours:
-    """Reads the neighbours that the kernel knows; called from one thread at a time."""
-
-    def __init__(self) -> None:
-        self._route = RouteSocket()
-
-    def __call__(self) -> list[Neighbour]:
-        """Raises `DriverError`, `OSError`."""
-        now = monotonic()
-        return [Neighbour(IPv4Address(address), mac, now - age) for address, mac, age in self._route.neighbours()]
-
-
 class Teller(Protocol):
     """The supervisor's link, as far as it is needed here."""
 
-    def tell_neighbour(self, address: IPv4Address, mac: bytes) -> None:
+    def tell_neighbour(self, address: Address, mac: bytes) -> None:
         """Send one directed announcement, if the address is held."""
         ...
 
 
 class Neighbourhood:
-    """One object for the life of the core. `network_of`: the network that an address is in here, None when none."""
+    """One object for the life of the core. `network_of`: the network that an address is in here, None when none.
+
+    `is_quiet`: nobody is told by broadcast, so those that are told here are told as often (`arp_all_hosts = false`).
+    """
 
     def __init__(
         self,
-        read: Callable[[], list[Neighbour]],
+        read: Callable[[], Surroundings],
         send: Callable[[bytes], None],
         teller: Teller,
-        network_of: Callable[[IPv4Address], IPv4Network | None],
+        network_of: Callable[[Address], Network | None],
         vips: Callable[[], Collection[Address]],
         incarnation: int,
+        is_quiet: Callable[[], bool] = lambda: False,
     ) -> None:
         self._read, self._send, self._teller = read, send, teller
         self._network_of, self._vips = network_of, vips
-        self._incarnation = incarnation
+        self._incarnation, self._is_quiet = incarnation, is_quiet
         self._telling = Telling()
-        self._come: set[IPv4Address] = set()  # and nobody was told yet
-        self._here: set[IPv4Address] = set()  # those for whom it is being found out whom to tell
+        self._held: set[Address] = set()
+        self._gateways: frozenset[Address] = frozenset()
+        self._come: set[Address] = set()  # and nobody was told yet
+        self._here: set[Address] = set()  # those for whom it is being found out whom to tell
         self._work = asyncio.Event()
         self._is_due = True
         self.table = SharedArp()
@@ -75,11 +78,13 @@ class Neighbourhood:
             await self._begin_telling()
             for vip, neighbour in self._telling.due(monotonic()):
                 self._teller.tell_neighbour(vip, neighbour.mac)
-            if not self._telling.is_over:
+            due, now = self._telling.next_due(), monotonic()
+            if due is not None and due <= now:
                 await asyncio.sleep(STEP_S)
                 continue
+            next_s = min(last + self._pause_s, due if due is not None else float("inf"))
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, last + self._pause_s - monotonic())):
+                async with asyncio.timeout(max(0.0, next_s - now)):
                     await self._work.wait()
 
     @property
@@ -98,16 +103,22 @@ class Neighbourhood:
 
     def came(self, vip: Address) -> None:
         """It is plumbed here."""
-        if isinstance(vip, IPv4Address):
-            self._come.add(vip)
-            self._work.set()
+        self._held.add(vip)
+        self._come.add(vip)
+        self._work.set()
 
     def gone(self, vip: Address) -> None:
         """It is not."""
-        if isinstance(vip, IPv4Address):
-            self._come.discard(vip)
-            self._here.discard(vip)
-            self._telling.stop(vip)
+        self._held.discard(vip)
+        self._come.discard(vip)
+        self._here.discard(vip)
+        self._telling.stop(vip)
+
+    def announce(self, vips: Iterable[Address] | None = None) -> None:
+        """Tell again where these are, or all: the membership changed, a carrier is back. Broadcasts do it otherwise."""
+        if self._is_quiet():
+            self._come |= self._held if vips is None else self._held.intersection(vips)
+            self._work.set()
 
     async def _begin_telling(self) -> None:
         """For all that came since the last time at once: they share their networks, and so their audiences.
@@ -121,30 +132,31 @@ class Neighbourhood:
         found = await asyncio.to_thread(self._audiences, tuple(here), vips, self.table.known(now))
         for vip, told in found:
             if vip in self._here:
-                self._telling.begin(vip, told, now)
+                self._telling.begin(vip, told, now, QUIET_ROUNDS_S if self._is_quiet() else (0.0,))
         self._here = set()
 
     def _audiences(
-        self, come: Iterable[IPv4Address], vips: Iterable[Address], neighbours: list[Neighbour]
-    ) -> list[tuple[IPv4Address, tuple[Neighbour, ...]]]:
-        floating = {address for address in vips if isinstance(address, IPv4Address)}
-        by_network: dict[IPv4Network, tuple[Neighbour, ...]] = {}
+        self, come: Iterable[Address], vips: Iterable[Address], neighbours: list[Neighbour]
+    ) -> list[tuple[Address, tuple[Neighbour, ...]]]:
+        floating = frozenset(vips)
+        by_network: dict[Network, tuple[Neighbour, ...]] = {}
         found = []
         for vip in come:
             network = self._network_of(vip)
             if network is not None:
                 if network not in by_network:
-                    by_network[network] = audience(neighbours, network, floating)
+                    by_network[network] = audience(neighbours, network, floating, self._gateways)
                 found.append((vip, by_network[network]))
         return found
 
     async def _exchange(self) -> None:
         try:
-            own = await asyncio.to_thread(self._read)
+            own, self._gateways = await asyncio.to_thread(self._read)
         except (DriverError, OSError) as error:
             logger().warning("the kernel's neighbours cannot be read", error=str(error))
             return
-        own = [one for one in own if self._network_of(one.address) is not None]  # not of pods, nor of other networks
+        own = [one for one in own if one.link or self._network_of(one.address)]  # not of pods, nor of other networks
         self.table.merge(own, monotonic())
         with contextlib.suppress(BusError):  # no member now, or too much on its way: in a minute again
-            self._send(encode(own, self._incarnation, monotonic()))
+            for message in encode(own, self._incarnation, monotonic()):
+                self._send(message)

@@ -18,7 +18,7 @@ layout (network byte order), and a field that its kind does not use is zero.
         52      6  hardware address of who answered, who else announces, or of a link; zero = nobody, or none
         58      1  flags, `FLOATING`
         59      1  zero
-        60      4  number: seconds of a lifetime, addresses in a list, addresses put back so far
+        60      4  number: seconds of a lifetime, addresses in a list, addresses put back so far, yes or no
 
 A reply to OPEN carries one descriptor (SCM_RIGHTS). Addresses travel packed (4 or 16 bytes): this module knows no text.
 """
@@ -54,8 +54,10 @@ class Kind(IntEnum):
     CLOSE = 7  # address or none, port
     DESTROY = 8  # address: reset its connections
     LIST = 9  # → one LISTED an address, then the reply with their number
-    TELL = 11  # IPv4 address that is held, hardware address of whom to tell; no reply
     LIFETIME = 10  # number = seconds that the kernel keeps an address without us; 0 = for ever; AUTOMATIC
+    TELL = 11  # address that is held, hardware address of whom to tell; no reply
+    QUIET = 12  # number: 1 = announce to nobody by broadcast, 0 = do
+    LOOK = 13  # compare what is held with what the kernel has, now
 
     REPLY = 32
     LISTED = 33  # interface, address, prefix length; id of the LIST

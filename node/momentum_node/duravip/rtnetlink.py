@@ -33,10 +33,6 @@ RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 IFA_ADDRESS, IFA_LOCAL, IFA_CACHEINFO, IFA_FLAGS, IFA_PROTO = 1, 2, 6, 8, 11
 IFLA_ADDRESS, IFLA_IFNAME = 1, 3
 IFA_F_NODAD, IFA_F_NOPREFIXROUTE = 0x02, 0x200
-RTM_GETNEIGH = 30
-NDMSG = Struct("=BxxxiHBB")  # struct ndmsg, linux/neighbour.h: family, index, state, flags, type
-NDA_DST, NDA_LLADDR, NDA_CACHEINFO = 1, 2, 3
-NUD_THERE = 0x02 | 0x04 | 0x08 | 0x10  # reachable, stale, delay, probe
 IFF_UP, IFF_LOWER_UP = 0x1, 0x10000
 RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR = 0x1, 0x10, 0x100
 SOL_NETLINK, NETLINK_CAP_ACK, SO_RCVBUFFORCE, SO_ATTACH_FILTER = 270, 10, 33, 26
@@ -163,17 +159,6 @@ def read_link(body: bytes) -> Link:
     return Link(index, name, found.get(IFLA_ADDRESS, b""), flags & wanted == wanted)
 
 
-def read_neighbour(body: bytes) -> tuple[bytes, bytes, float] | None:
-    """What a RTM_NEWNEIGH body says of an IPv4 neighbour; None for one that is not known to be there."""
-    family, _, state, _, _ = NDMSG.unpack_from(body)
-    found = attributes(body[NDMSG.size :])
-    address, mac = found.get(NDA_DST, b""), found.get(NDA_LLADDR, b"")
-    if family != socket.AF_INET or not state & NUD_THERE or len(address) != 4 or len(mac) != 6 or not any(mac):
-        return None
-    ticks = int.from_bytes(found.get(NDA_CACHEINFO, b"")[:4], sys.byteorder)
-    return address, mac, ticks / os.sysconf("SC_CLK_TCK")
-
-
 class RouteSocket:
     """Asks the kernel, and waits for its answer: every call here is synchronous (the kernel answers inside it)."""
 
@@ -193,17 +178,12 @@ class RouteSocket:
 
     def addresses(self) -> list[InterfaceAddress]:
         """Every IPv4 and IPv6 address of every interface."""
-        bodies = self._dump(RTM_GETADDR, IFADDRMSG.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
+        bodies = self.dump(RTM_GETADDR, IFADDRMSG.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
         return [entry for body in bodies if (entry := read_address(body)) is not None]
 
     def links(self) -> list[Link]:
         """Every interface."""
-        return [read_link(body) for body in self._dump(RTM_GETLINK, IFINFOMSG.pack(0, 0, 0, 0, 0))]
-
-    def neighbours(self) -> list[tuple[bytes, bytes, float]]:
-        """(IPv4 address, hardware address, seconds since it was confirmed) of each neighbour that seems to be there."""
-        bodies = self._dump(RTM_GETNEIGH, NDMSG.pack(socket.AF_INET, 0, 0, 0, 0))
-        return [found for body in bodies if (found := read_neighbour(body)) is not None]
+        return [read_link(body) for body in self.dump(RTM_GETLINK, IFINFOMSG.pack(0, 0, 0, 0, 0))]
 
     def _batch(self, requests: Sequence[tuple[int, int, bytes]]) -> list[int]:
         first = self._sequence + 1
@@ -222,7 +202,8 @@ class RouteSocket:
                     waiting -= 1
         return list(results.values())
 
-    def _dump(self, kind: int, body: bytes) -> list[bytes]:
+    def dump(self, kind: int, body: bytes) -> list[bytes]:
+        """The body of each message with which the kernel answers `kind`. Raises `DriverError`."""
         self._sequence += 1
         header = HEADER.pack(16 + len(body), kind, NLM_F_REQUEST | NLM_F_DUMP, self._sequence, 0)
         self._sock.send(header + body)
@@ -235,7 +216,7 @@ class RouteSocket:
                     return found
                 if answer == NLMSG_ERROR:
                     number = -int.from_bytes(content[:4], sys.byteorder, signed=True)
-                    raise DriverError(f"the kernel lists no addresses or links: {os.strerror(number)}")
+                    raise DriverError(f"the kernel does not list what it knows: {os.strerror(number)}")
                 found.append(content)
 
 
