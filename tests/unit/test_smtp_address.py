@@ -48,3 +48,20 @@ def test_a_path_is_split_from_its_parameters() -> None:
     assert split_path('<"x>y"@b.test>') == ('"x>y"@b.test', "")
     assert split_path("a@b.test") is None
     assert split_path("<a@b.test>SIZE=1") is None
+
+
+@pytest.mark.parametrize("text", ["a..b@x.test", ".a@x.test", "a.@x.test", "a(b)c@x.test", "x" * 200 + "@x.test"])
+def test_without_pedantic_rules_a_local_part_may_be_odd(text: str) -> None:
+    assert parse_mailbox(text) is None
+    found = parse_mailbox(text, is_pedantic=False)
+    assert found is not None
+    assert (found.text, found.domain) == (text, "x.test")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a b@x.test", "a<b@x.test", "a\r\nb@x.test", "a\0b@x.test", "@x.test", "a@b@x.test", "a@..", 'a"b@x.test',
+     "x" * 300 + "@x.test"],
+)  # fmt: skip
+def test_what_could_be_taken_for_something_else_is_never_an_address(text: str) -> None:
+    assert parse_mailbox(text, is_pedantic=False) is None

@@ -1,5 +1,6 @@
 """Reception, told as dialogues."""
 
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -323,3 +324,16 @@ def test_blanks_behind_a_command_are_taken_away_where_an_option_says_so() -> Non
     talk.run("S: 501 5.5.2 syntax error")
     talk = Dialogue(InboundOptions(allow_trailing_whitespace=True)).run("S: 220 ...").run("R: RSET  \\r\\n")
     talk.run("S: 250 2.0.0 reset ok")
+
+
+@pytest.mark.parametrize(
+    ("is_pedantic", "answer"), [(True, "553 5.1.7 malformed address"), (False, "250 2.1.0 sender ok")]
+)
+def test_odd_addresses_are_refused_unless_the_options_say_otherwise(is_pedantic: bool, answer: str) -> None:
+    Dialogue(replace(OPEN, pedantic_addresses=is_pedantic)).run(f"""
+        S: 220 ...
+        C: HELO pc7
+        S: 250 ...
+        C: MAIL FROM:<a..b@x.test>
+        S: {answer}
+    """)

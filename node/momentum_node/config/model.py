@@ -74,6 +74,7 @@ class InboundOptions:
     require_ehlo: bool = False
     allow_null_envelope_sender: bool = True
     allow_ip_literal: bool = True
+    pedantic_addresses: bool = True  # RFC2821_Pedantic_Address_Rules
     allow_trailing_whitespace: bool = False  # Allow_Trailing_Whitespace_In_Commands
     unqualified_sender_domain: str | None = None  # Domain_For_Unqualified_Sender_Address
     unqualified_recipient_domain: str | None = None  # Domain_For_Unqualified_Recipient_Addresses
@@ -150,6 +151,7 @@ class OutboundOptions:
     tls_ifavailable_fallback: bool = True  # in the clear when the negotiation fails; else the mail is delayed
     tls: TlsOptions = TlsOptions()
     suspend_delivery: bool = False
+    blackhole: Literal["false", "true", "inline", "internal"] = "false"
     generate_bounces: bool = True
     bounces_inline_original: Literal["none", "headers", "all"] = "headers"
     mailer_daemon: str | None = None  # MailerDaemon; None = mailer-daemon@Hostname

@@ -17,6 +17,8 @@ _QUOTED: Final = r'"(?:[\x20-\x21\x23-\x5b\x5d-\x7e\u0080-\U0010ffff]|\\[\x20-\x
 _LABEL: Final = r"[A-Za-z0-9_\u0080-\U0010ffff](?:[A-Za-z0-9_\-\u0080-\U0010ffff]*[A-Za-z0-9_\u0080-\U0010ffff])?"
 _DOMAIN: Final = rf"{_LABEL}(?:\.{_LABEL})*\.?"
 _MAILBOX: Final = re.compile(rf"({_DOT_STRING}|{_QUOTED})(?:@({_DOMAIN}|\[[^\[\]\\\s]+\]))?")
+_LOOSE: Final = re.compile(rf'([^\s"<>@\x00-\x1f\x7f]+|{_QUOTED})(?:@({_DOMAIN}|\[[^\[\]\\\s]+\]))?')
+MAX_LOOSE_LOCAL: Final = 255
 _ROUTE: Final = re.compile(rf"@{_DOMAIN}(?:,@{_DOMAIN})*:")
 
 
@@ -43,13 +45,14 @@ NULL: Final = Mailbox("", "", "")
 """The null sender, `<>`."""
 
 
-def parse_mailbox(text: str) -> Mailbox | None:
-    """The address, or None when it is not one."""
-    found = _MAILBOX.fullmatch(text)
+def parse_mailbox(text: str, *, is_pedantic: bool = True) -> Mailbox | None:
+    """The address, or None when it is not one. Not pedantic: a local part may have any characters, in any order, that
+    do not end it, and 255 octets."""
+    found = (_MAILBOX if is_pedantic else _LOOSE).fullmatch(text)
     if found is None:
         return None
     local, domain = found[1], (found[2] or "").lower().rstrip(".")
-    if len(local.encode()) > MAX_LOCAL or len(domain.encode()) > MAX_DOMAIN:
+    if len(local.encode()) > (MAX_LOCAL if is_pedantic else MAX_LOOSE_LOCAL) or len(domain.encode()) > MAX_DOMAIN:
         return None
     if domain.startswith("[") and literal_address(domain) is None:
         return None
@@ -58,12 +61,12 @@ def parse_mailbox(text: str) -> Mailbox | None:
     return Mailbox(text, local, domain)
 
 
-def completed(text: str, domain: str | None) -> Mailbox | None:
+def completed(text: str, domain: str | None, *, is_pedantic: bool = True) -> Mailbox | None:
     """As `parse_mailbox`, of an address that gets `domain` when it has none."""
-    mailbox = parse_mailbox(text)
+    mailbox = parse_mailbox(text, is_pedantic=is_pedantic)
     if domain is None or (mailbox is not None and mailbox.domain):
         return mailbox
-    return parse_mailbox(f"{text}@{domain}")
+    return parse_mailbox(f"{text}@{domain}", is_pedantic=is_pedantic)
 
 
 def literal_address(domain: str) -> str | None:

@@ -20,6 +20,7 @@ from momentum_node.smtp.sasl import Credentials
 from momentum_node.smtp.tlscontexts import TlsContexts, server_context
 from momentum_node.smtp.trace import date_text
 from momentum_node.smtp.userstores import UserStores
+from momentum_node.spool.assignment import DEFAULT
 from momentum_node.spool.lookup import Lookup
 
 DEFAULT_BACKLOG: Final = 500
@@ -106,7 +107,11 @@ class Admission:
     def _client(self, peer: Peer) -> Client:
         options = self._options(peer)
         hostname = options.banner_hostname or self._hostname
-        return Client(peer.client, options, hostname, f"{self._product}; {date_text(clock.wall())}")
+        return Client(peer.client, options, hostname, f"{self._product}; {date_text(clock.wall())}", self._drops)
+
+    def _drops(self, domain: str) -> bool:
+        """As far as that is known before the binding is: by the domain, or everywhere."""
+        return self._lookup.outbound(DEFAULT, domain).blackhole in {"true", "inline"}
 
     def outdated(self, peer: Peer, admitted: Client) -> Reply | None:
         """What to tell a client whose session began under an earlier generation; None: it may go on."""

@@ -1,5 +1,6 @@
 """The transaction that a client is making: sender, recipients and content so far. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -52,27 +53,38 @@ class Arriving:
             return problem
         if not sender:
             return None if options.allow_null_envelope_sender else say.NULL_SENDER_REFUSED
-        mailbox = completed(sender, options.unqualified_sender_domain)
+        mailbox = completed(sender, options.unqualified_sender_domain, is_pedantic=options.pedantic_addresses)
         if mailbox is None or (mailbox.is_literal and not options.allow_ip_literal):
             return say.BAD_SENDER
         self.sender = mailbox
         return None if mailbox.is_ascii or self.smtputf8 else say.NEEDS_SMTPUTF8
 
-    def add(self, recipient: str, parameters: str, options: InboundOptions, trusted: bool) -> Reply | None:
-        """Take RCPT's arguments; the refusal, or None. `trusted`: the client may relay."""
+    def add(
+        self, recipient: str, parameters: str, options: InboundOptions, trusted: bool, drops: Callable[[str], bool]
+    ) -> Reply | None:
+        """Take RCPT's arguments; the refusal, or None. `trusted`: the client may relay; `drops`: see `Client`."""
         if parameters:
             return say.UNKNOWN_PARAMETER
-        mailbox = completed(recipient, options.unqualified_recipient_domain)
+        domain = options.unqualified_recipient_domain
+        mailbox = completed(recipient, domain, is_pedantic=options.pedantic_addresses)
         if mailbox is None or (mailbox.is_literal and not options.allow_ip_literal):
             return say.BAD_ADDRESS
         if not mailbox.is_ascii and not self.smtputf8:
             return say.NEEDS_SMTPUTF8
+        problem = self._unwanted(mailbox, options, trusted, drops)
+        if problem is None:
+            self.recipients.append(mailbox)
+        return problem
+
+    def _unwanted(
+        self, mailbox: Mailbox, options: InboundOptions, trusted: bool, drops: Callable[[str], bool]
+    ) -> Reply | None:
         if not is_accepted(options, trusted, self.sender, mailbox):
             return say.RELAY_DENIED
-        if len(self.recipients) >= (options.max_recipients_per_message or MAX_RECIPIENTS):
-            return say.TOO_MANY_RECIPIENTS
-        self.recipients.append(mailbox)
-        return None
+        if drops(mailbox.domain):
+            return say.BLACKHOLED
+        is_full = len(self.recipients) >= (options.max_recipients_per_message or MAX_RECIPIENTS)
+        return say.TOO_MANY_RECIPIENTS if is_full else None
 
     def _parameters(self, text: str, options: InboundOptions) -> Reply | None:
         for parameter in text.split():

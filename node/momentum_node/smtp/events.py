@@ -1,7 +1,7 @@
 """What a reception session knows of its client, where it is, and what it asks of its driver. Values only."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -103,3 +103,5 @@ class Client:
     options: InboundOptions
     hostname: str  # in the greeting and the EHLO reply
     greeting: str  # the text after it
+    drops: Callable[[str], bool] = field(default=lambda _domain: False, compare=False)
+    """Whether mail for a domain is not even taken (`Blackhole = inline`)."""

@@ -263,7 +263,7 @@ class Session(Dialogue):
         if path is None:
             self.answer(say.SYNTAX_ERROR)
             return
-        problem = message.add(*path, self.options, self.can_relay)
+        problem = message.add(*path, self.options, self.can_relay, self._client.drops)
         if problem is None:
             self.state = State.RCPT
             self.recipients += 1

@@ -21,6 +21,7 @@ TOO_OLD: Final = reply(554, "5.4.7", "[internal] exceeded max time without deliv
 NOT_ATTEMPTED: Final = reply(554, "5.4.5", "[internal] Delivery not attempted (message expired)")
 GIVEN_UP: Final = frozenset({TOO_MANY_RETRIES, TOO_OLD, NOT_ATTEMPTED})
 """Said of a message that something else kept from being delivered: `Message.answer`."""
+BLACKHOLED: Final = reply(554, "5.7.0", "[internal] Blackholed")
 AGGRESSIVENESS: Final = 0.3  # Connection_Allocation_Aggressiveness = normal
 
 
@@ -85,7 +86,10 @@ def after_failure(message: Message, options: OutboundOptions, now: float) -> Ret
 
 
 def before_attempt(message: Message, options: OutboundOptions, now: float) -> Reply | None:
-    """Why a message is not tried (again) now: it is too old, and such mail is not tried; or its queue stands still."""
+    """Why a message is not tried (again): nothing of its queue is; or it is too old, and such mail is not tried, or its
+    queue stands still."""
+    if options.blackhole != "false":
+        return BLACKHOLED
     if now < message.envelope.created + options.message_expiration_s:
         return None
     if options.never_attempt_expired:
