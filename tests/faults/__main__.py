@@ -1,6 +1,6 @@
 """Runs the faults and prints one table; the exit code is 1 when a rule did not hold.
 
-    python -m tests.faults [--runs 3] [--only F5,F6] [--ci] [--unbuilt] [--markdown]
+    python -m tests.faults [--runs 3] [--only F5,F6] [--ci] [--markdown]
     python -m tests.faults --soak 60 --seed 7          faults at random for an hour
 
 A machine-readable copy goes to benchmarks/results/faults.json. Run it alone: outages are judged too.
@@ -42,7 +42,7 @@ def main() -> int:
         if parsed.soak or len(results[fault]) == parsed.runs:
             print(table.row(fault, results[fault]), flush=True)
     for entry in in_order():
-        if isinstance(entry, Absent) or (entry.not_built and entry not in results):
+        if isinstance(entry, Absent):
             print(table.absent_row(entry))
     table.write_json(RESULTS, results)
     if parsed.markdown:
@@ -55,7 +55,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", help="numbers, with commas between: F5,F6")
     parser.add_argument("--ci", action="store_true", help="only the selection of make test")
-    parser.add_argument("--unbuilt", action="store_true", help="also those whose rule is not built")
     parser.add_argument("--markdown", action="store_true", help="print the table of docs/failover.md too")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="faults at random, for so long")
     parser.add_argument("--seed", type=int, default=None)
@@ -66,11 +65,7 @@ def _chosen(parsed: argparse.Namespace) -> list[Fault]:
     numbers = set(parsed.only.split(",")) if parsed.only else {fault.number for fault in FAULTS}
     if unknown := numbers - {fault.number for fault in FAULTS}:
         sys.exit(f"no fault has the number {' '.join(sorted(unknown))}")
-    return [
-        fault
-        for fault in FAULTS
-        if fault.number in numbers and (fault.in_ci or not parsed.ci) and (parsed.unbuilt or not fault.not_built)
-    ]
+    return [fault for fault in FAULTS if fault.number in numbers and (fault.in_ci or not parsed.ci)]
 
 
 def _all_runs(faults: Sequence[Fault], runs: int) -> Iterator[tuple[Fault, Run]]:
@@ -100,7 +95,7 @@ def _soaking(minutes: float, seed: int | None) -> Iterator[tuple[Fault, Run]]:
     seed = random.SystemRandom().getrandbits(32) if seed is None else seed
     print(f"seed {seed}")
     chance = random.Random(seed)  # noqa: S311 - reproducible on purpose
-    faults = [fault for fault in FAULTS if fault.shape == THREE and not fault.not_built and fault.seconds < 30]
+    faults = [fault for fault in FAULTS if fault.shape == THREE and fault.seconds < 30]
     end = time.monotonic() + 60 * minutes
     with THREE.cluster() as cluster:
         while time.monotonic() < end:

@@ -13,7 +13,6 @@ MANY, CROWD = Shape(vips=500), Shape(vips=1000)
 
 LOCKTIME_S = 1.0
 """A neighbour believes no second claim for so long (arp(7), locktime)."""
-DEAF = "who does not hear the owner does not hear its answer to the probe either: two may answer for 0.6 s"
 
 
 def no_quorum_is_said(scene: Scene) -> str | None:
@@ -54,7 +53,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("F14", "nothing passes between a pair", wires.pair_blocked(one_way=False), 3.0, wires.mended, moves=(0, 2),
           others_move=True, seconds=10),
     Fault("F15", "nothing passes one way", wires.pair_blocked(one_way=True), 3.0, wires.mended, moves=(0, 1),
-          others_move=True, seconds=10, not_built=DEAF),
+          others_move=True, seconds=10),
     Fault("F16", "flapping link, 1 Hz for 2 minutes", wires.flapping(120, 1.0), None, moves=(0, 2), others_move=True,
           is_hidden=True, seconds=125),
     Fault("F17", "1 % of all frames lost", wires.lossy(1, 20), UNPLANNED_S, moves=(0, 0), seconds=21),

@@ -64,7 +64,6 @@ class Fault:
     shape: Shape = THREE
     in_ci: bool = False
     substitute: str = ""
-    not_built: str = ""
 
     def __str__(self) -> str:
         return f"{self.number} {self.name}"

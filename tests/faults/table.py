@@ -34,10 +34,8 @@ def verdict(fault: Fault, runs: Sequence[Run]) -> str:
     return f"FAILED {failed} of {len(runs)}" if failed else "passed"
 
 
-def absent_row(entry: Absent | Fault) -> str:
+def absent_row(entry: Absent) -> str:
     """A fault that was not run, and why."""
-    if isinstance(entry, Fault):
-        return f"{entry!s:<44}{'':>49}  not built: {entry.not_built}"
     why = f": {entry.why}" if entry.why else ""
     return f"{f'{entry.number} {entry.name}':<44}{'':>49}  {entry.verdict}{why}"
 
@@ -57,8 +55,7 @@ def markdown(results: Mapping[Fault, Sequence[Run]]) -> str:
         if isinstance(entry, Fault) and entry in results:
             lines.append(_measured(entry, results[entry]))
         elif isinstance(entry, Fault):
-            why = f"not built: {entry.not_built}" if entry.not_built else "not run"
-            lines.append(f"| {entry} | | | | | | | | {why} |")
+            lines.append(f"| {entry} | | | | | | | | not run |")
         else:
             why = f": {entry.why}" if entry.why else ""
             lines.append(f"| {entry.number} {entry.name} | | | | | | | | {entry.verdict}{why} |")
