@@ -118,6 +118,16 @@ async def test_an_address_that_xclient_names_is_the_one_that_counts(tmp_path: Pa
         assert (await third.say("XCLIENT ADDR=192.0.2.8")).startswith("220 ")
 
 
+async def test_an_address_that_xremoteip_names_counts_and_the_session_goes_on(tmp_path: Path) -> None:
+    options = 'SMTP_Extensions = ( "XREMOTEIP" ) Peer "192.0.2.0/24" { Max_Inbound_Connections = 1 }'
+    async with running(tmp_path, options) as crowd:
+        first, second = await crowd.come(2)
+        assert (await first.say("MAIL FROM:<a@x.test>")).startswith("250 ")
+        assert await first.say("XREMOTEIP 192.0.2.7") == "250 2.0.0 ok"
+        assert await first.say("RCPT TO:<b@y.test>") == "550 5.7.1 relaying denied"  # 127.0.0.1 could relay
+        assert await second.say("XREMOTEIP 192.0.2.7") == REFUSED
+
+
 async def test_messages_are_accepted_so_fast_and_no_faster_over_all_workers(tmp_path: Path) -> None:
     """Inbound_Throttle_Messages: who comes too early waits for the answer to MAIL FROM, and hears no error."""
     async with running(tmp_path, "", 'Inbound_Throttle_Messages = "3/4"') as crowd:

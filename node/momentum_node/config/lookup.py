@@ -40,6 +40,10 @@ def _authentication(value: Any) -> AuthParameters | None:
     return AuthParameters(given["uri"], given.get("realm"), is_logged) if "uri" in given else None
 
 
+def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((str(name), " ".join(text) if isinstance(text, tuple) else str(text)) for name, text in value.items())
+
+
 def _rate(value: Any) -> Rate | None:
     return Rate(value.number, value.seconds) if value.number else None
 
@@ -96,6 +100,7 @@ INBOUND: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "rfc2822_max_line_length": ("max_line_length", _same),
     "rfc2822_max_line_length_policy": ("max_line_length_policy", _same),
     "inbound_throttle_messages": ("throttle_messages", _rate),
+    "context": ("context", _pairs),
     "proxy_protocol": ("proxy_protocol", _same),
     "proxy_protocol_from": ("proxy_protocol_from", _same),
     "pathway": ("pathway", _same),

@@ -111,6 +111,7 @@ class InboundOptions:
     max_line_length: int = 0  # bytes without CRLF; 0 = no limit
     max_line_length_policy: Literal["none", "fix", "reject"] = "none"
     throttle_messages: Rate | None = None  # Inbound_Throttle_Messages
+    context: tuple[tuple[str, str], ...] = ()  # Context
     proxy_protocol: bool = False
     proxy_protocol_from: tuple[Network, ...] = ()
     pathway: str = "default"

@@ -30,10 +30,12 @@ _PHASES: Final = {
 def refusal(session: "Session", answer: Reply) -> Refused:
     """The event of an answer that is about to be given."""
     module = "relay_check" if answer == say.RELAY_DENIED else "core"
-    return Refused(answer, _PHASES[session.state], module, dict(_connection(session)), dict(_message(session)))
+    return Refused(answer, _PHASES[session.state], module, dict(connection_context(session)), dict(_message(session)))
 
 
-def _connection(session: "Session") -> Iterator[tuple[str, str]]:
+def connection_context(session: "Session") -> Iterator[tuple[str, str]]:
+    """Keys and values of the session; its own come last, and cannot be set from outside."""
+    yield from session.context.items()
     yield "can_relay", str(session.can_relay).lower()
     yield "connection_message_count", str(session.receptions)
     yield "connection_rcpt_count", str(session.recipients)

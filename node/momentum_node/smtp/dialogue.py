@@ -24,7 +24,7 @@ class Dialogue(ABC):
         self._events: list[Event] = []
         self._errors = 0
         self._exchange: Exchange | None = None
-        self.state = State.GREETED
+        self.state = self._resumed = State.GREETED
         self.notes_refusals = False
         """Whether somebody wants `Refused` events."""
 
@@ -149,7 +149,7 @@ class Dialogue(ABC):
 
     def wait_for(self, event: Event) -> None:
         """Read nothing until the driver has done this and said so."""
-        self.state = State.ASIDE
+        self._resumed, self.state = self.state, State.ASIDE
         self._events.append(event)
 
     def take_input(self) -> bytes:

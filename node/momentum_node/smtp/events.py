@@ -69,9 +69,10 @@ class Authenticate:
 
 @dataclass(frozen=True, slots=True)
 class Become:
-    """The client is whom the attributes name: admit that one, then call `restart`."""
+    """The client is whom the attributes name: admit that one, then call `restart`; not `is_new`: `moved`."""
 
     attributes: "Attributes"
+    is_new: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -293,10 +293,10 @@ class Inbound(asyncio.Protocol):
                 await self._authenticate(credentials)
             case AwaitTurn(rate):
                 await self._await_turn(rate)
-            case Become(attributes):
+            case Become(attributes, is_new):
                 self.client = attributes.address or self.client
                 self._client_port = attributes.port or self._client_port
-                await self._restart(attributes)
+                await self._restart(attributes, is_new)
 
     async def _start_tls(self, behind: bytes) -> None:
         context = self._admission.tls(self._options)
@@ -344,7 +344,7 @@ class Inbound(asyncio.Protocol):
             self._heard = self._loop.time()
             self._perform(session.may_begin(is_granted))
 
-    async def _restart(self, attributes: Attributes) -> None:
+    async def _restart(self, attributes: Attributes, is_new: bool) -> None:
         self._admission.ended(self)
         admitted = self._admission.admit(self) or await self._admission.ask(self)
         session = self._session
@@ -355,6 +355,9 @@ class Inbound(asyncio.Protocol):
             self.abort(admitted)
             return
         self._take(admitted)
+        if not is_new:
+            self._perform(session.moved(admitted))
+            return
         is_extended = session.is_extended if attributes.is_extended is None else attributes.is_extended
         self._perform(session.restart(self._admitted, attributes.helo or "", is_extended, attributes.user))
 

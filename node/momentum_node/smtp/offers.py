@@ -25,6 +25,7 @@ def _secured(options: InboundOptions, is_tls: bool, is_authenticated: bool) -> I
         yield f"AUTH={' '.join(usable)}"  # what clients of before RFC 2554 look for
     if "XCLIENT" in options.smtp_extensions:
         yield XCLIENT
+    yield from (one for one in ("XREMOTEIP", "XSETCONTEXT", "XDUMPCONTEXT") if one in options.smtp_extensions)
 
 
 def offers_tls(options: InboundOptions) -> bool:

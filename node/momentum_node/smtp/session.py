@@ -15,7 +15,7 @@ from typing import ClassVar
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.address import split_path
 from momentum_node.smtp.arriving import Arriving
-from momentum_node.smtp.context import refusal
+from momentum_node.smtp.context import connection_context, refusal
 from momentum_node.smtp.data import DotDecoder
 from momentum_node.smtp.dialogue import Dialogue
 from momentum_node.smtp.events import AwaitTurn, BodyPart, Client, Complete, Dropped, Event, Refused, State
@@ -24,6 +24,7 @@ from momentum_node.smtp.relay import may_relay
 from momentum_node.smtp.reply import Reply, reply
 from momentum_node.smtp.sasl import Exchange
 from momentum_node.smtp.securing import auth, respond, starttls
+from momentum_node.smtp.trusted import dump_context, remote_ip, set_context
 from momentum_node.smtp.xclient import xclient
 
 
@@ -50,6 +51,8 @@ class Session(Dialogue):
         self.is_tls = is_tls
         self.is_verified = is_verified
         self.user: str | None = None
+        self.context: dict[str, str] = dict(self.options.context)
+        """Keys and values of `Context`, and what a trusted client has set."""
         self._greet()
 
     def _greet(self) -> None:
@@ -105,6 +108,17 @@ class Session(Dialogue):
     def is_receiving(self) -> bool:
         """The content of a message is on its way."""
         return self.state in {State.DATA, State.CHUNK}
+
+    def moved(self, client: Client) -> list[Event]:
+        """The client is at another address (`Become`): its options count from here on."""
+        self._client, self.options = client, client.options
+        self.context = {**dict(client.options.context), **self.context}
+        self.answer(say.OK)
+        return self._go_on(self._resumed)
+
+    def shown_context(self) -> dict[str, str]:
+        """The context as logs show it."""
+        return dict(connection_context(self))
 
     def end(self, answer: Reply) -> list[Event]:
         """Say `answer` (a 421) and close: now when nothing is under way, else after the message in hand."""
@@ -374,4 +388,7 @@ class Session(Dialogue):
         b"STARTTLS": starttls,
         b"AUTH": auth,
         b"XCLIENT": xclient,
+        b"XREMOTEIP": remote_ip,
+        b"XSETCONTEXT": set_context,
+        b"XDUMPCONTEXT": dump_context,
     }

@@ -33,6 +33,16 @@ class Attributes:
     user: str | None = None
 
 
+def from_xtext(text: str) -> str:
+    """RFC 1891 §5: `+2B` is `+`."""
+    return _XTEXT.sub(lambda found: chr(int(found[1], 16)), text)
+
+
+def to_xtext(text: str) -> str:
+    """The other way round; what is not ASCII goes as it is (RFC 6533 is not asked for)."""
+    return "".join(f"+{ord(one):02X}" if one in "+=" or ord(one) < 33 or ord(one) == 127 else one for one in text)
+
+
 def xclient(session: "Session", argument: str) -> None:
     """The command. What follows is a session that begins anew, as the client named."""
     if "XCLIENT" not in session.options.smtp_extensions:
@@ -55,7 +65,7 @@ def parse(argument: str) -> Attributes | None:
         name, separator, value = word.partition("=")
         if not separator or name.upper() not in _NAMES:
             return None
-        given[name.upper()] = _XTEXT.sub(lambda found: chr(int(found[1], 16)), value)
+        given[name.upper()] = from_xtext(value)
     known = {name: value for name, value in given.items() if value.upper() not in _UNKNOWN}
     try:
         address = ip_address(known["ADDR"].removeprefix("IPV6:").removeprefix("IPv6:")) if "ADDR" in known else None
