@@ -78,6 +78,9 @@ class Node:
     def is_granted(self, vip: Address) -> bool:
         return self.granted
 
+    def whose(self, mac: bytes) -> str | None:
+        return "n3" if mac.hex(":") == MEMBER else None
+
     def on_plumbed(self, vip: Address, now: float) -> None:
         self.log.append("PLUMBED")
 

@@ -134,6 +134,16 @@ async def test_a_stranger_is_never_pushed_aside(node: Node) -> None:
     assert node.told() == ["probe", "CLEARED"]
 
 
+async def test_a_member_that_left_with_the_address_is_named(node: Node) -> None:
+    node.answers = MEMBER
+    node.actuator.perform(Plumb(VIP, planned=False))
+    await asyncio.sleep(1.0)
+    assert node.actuator.problems() == {VIP: f"contested: n3 ({MEMBER}) still answers for it"}
+    await asyncio.sleep(2.5)
+    assert "that node left without giving it up" in node.actuator.problems()[VIP]
+    assert f"n3 ({MEMBER})" in node.actuator.problems()[VIP]
+
+
 async def test_another_member_that_serves_it_meanwhile_is_no_stranger(node: Node) -> None:
     node.answers = STRANGER
     node.actuator.perform(Plumb(VIP, planned=False))

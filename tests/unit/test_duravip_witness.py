@@ -213,6 +213,14 @@ def test_the_old_owner_that_is_gone_is_no_member() -> None:
     assert [name for name, _ in made.told] == ["n3"]
 
 
+def test_a_hardware_address_has_a_name_also_when_its_member_is_gone() -> None:
+    made = Wired()
+    made.stop("n1")
+    one = the(made, "n3")
+    assert [one.whose(bytes((2, 0, 0, 0, 0, n))) for n in (1, 2, 3)] == ["n1", "n2", "n3"]
+    assert one.whose(STRANGER) is None
+
+
 def test_nobody_listens_for_what_was_released() -> None:
     made = Wired()
     made.is_slow = False

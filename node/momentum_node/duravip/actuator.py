@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Final, Protocol, TypeAlias
 
 from momentum_node.config.model import Address
-from momentum_node.duravip.link import SupervisorError, SupervisorEvent, mac_bytes
+from momentum_node.duravip.link import Mac, SupervisorError, SupervisorEvent, mac_bytes
 from momentum_node.duravip.plumbing import (
     LONG_LEASE_S,
     SHORT_LEASE_S,
@@ -42,6 +42,7 @@ class Feedback(Protocol):
     """Who is told: the driver, which passes it to the machine. `now` is monotonic, in seconds."""
 
     def is_granted(self, vip: Address) -> bool: ...
+    def whose(self, mac: bytes) -> str | None: ...
     def on_plumbed(self, vip: Address, now: float) -> None: ...
     def on_unplumbed(self, vip: Address, now: float) -> None: ...
     def on_plumb_failed(self, vip: Address, reason: str, now: float) -> None: ...
@@ -145,7 +146,7 @@ class Actuator:
             if place.problem is not None:
                 found[vip] = place.problem
             elif place.contested_by is not None:
-                found[vip] = f"contested: {place.contested_by} still answers for it"
+                found[vip] = f"contested: {self._named(place.contested_by)} still answers for it"
         return found
 
     # -- tasks -----------------------------------------------------------------------------------
@@ -186,7 +187,7 @@ class Actuator:
             has_it = await self._plumbing.acquire(place, plan)
         except InUse as error:
             place.stranger = error.mac
-            await self._fail(place, str(error))
+            await self._fail(place, self._in_use(error.mac))
         except SupervisorError as error:
             if error.errno == errno.ESTALE:
                 await self._abandon(place)
@@ -248,6 +249,18 @@ class Actuator:
                 return
             place.planned.set()  # it was ours a moment ago: nobody to ask
             await self._acquire(place, plan)
+
+    def _named(self, mac: Mac) -> str:
+        """With the name of the member that has it, or had it when it left."""
+        name = self._tell.whose(mac_bytes(mac))
+        return f"{name} ({mac})" if name else mac
+
+    def _in_use(self, mac: Mac) -> str:
+        if self._tell.whose(mac_bytes(mac)) is None:
+            return f"in use by {mac}: that host is no member of this cluster; find and stop it"
+        return (
+            f"in use by {self._named(mac)}: that node left without giving it up; stop it there"
+        )
 
     def _announce(self, vip: Address) -> None:
         self._aside(self._say(vip))

@@ -137,6 +137,10 @@ class Driver:
         """Who answers for an address that another member is about to plumb."""
         self.tell(lambda machine, _now: machine.on_witnessed(vip, mac, now))
 
+    def whose(self, mac: bytes) -> str | None:
+        """The member, present or gone, that has this hardware address."""
+        return self.machine.whose(mac) if self.machine is not None else None
+
     def is_granted(self, vip: Address) -> bool:
         """The ticket still holds (asked immediately before the kernel call)."""
         return self.machine is not None and self.machine.is_granted(vip)

@@ -233,6 +233,10 @@ class DuraVip(GroupMember):
         """What `on_move` would do, as the console says it. Raises `MoveRefused` with the reason."""
         return outlook(self._table if self._gather is None else None, Move(vip, short_name(node or "")))
 
+    def whose(self, mac: bytes) -> str | None:
+        """The member that has this hardware address, or had it when it left; None for a stranger's."""
+        return self._names.get(mac)
+
     @property
     def local(self) -> Member:
         """Whose machine it is."""

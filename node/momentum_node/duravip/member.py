@@ -69,6 +69,7 @@ class GroupMember(ABC):
         self._moves = Moves()
         self._witness = Witnessing()
         self._to_hear: list[Address] = []  # since the last turn, for others
+        self._names: dict[bytes, str] = {}  # of all members there were, by hardware address
         self._over: str | None = None  # why we start anew: nothing that is told counts any more
         self._isolating: list[Isolate] = []
         self.ignored: dict[str, int] = {}  # messages that were not understood, by kind of error
@@ -247,6 +248,7 @@ class GroupMember(ABC):
             larger = table.index.of([*table.index.addresses, *catalogue.index.addresses])
             self._carry(table.carry_to(larger), table)
         table.replace(sender, state)
+        self._learn_hardware(table)
         if (before.digest, before.all_claims) != (state.facts.digest, state.facts.all_claims):
             self._ticks.disturbed(now)
         self._decide()
@@ -267,6 +269,7 @@ class GroupMember(ABC):
         table = self._rebuild(gather.build(catalogues, mine))
         self._carry(Translation(self._index, table.index), table)
         self._table, self._gather = table, None
+        self._learn_hardware(table)
         self._vigil.completed(gather)
         self._ticks.completed(gather, short_name(self._identity.node_name), now)
         self._decide()
@@ -321,6 +324,9 @@ class GroupMember(ABC):
     def _hold_bits(self) -> Bits:
         """Granted to us or possibly on the wire (S1)."""
         return self._holds.held
+
+    def _learn_hardware(self, table: Table) -> None:
+        self._names |= {mac: s.facts.name for s in table.standings.values() for mac in s.facts.macs}
 
     def _macs_of_members(self) -> set[bytes]:
         """Hardware addresses of those that are here: an owner among them has the address by right."""

@@ -66,7 +66,7 @@ class InUse(DriverError):
     """Another host answers for the address, for longer than a departed owner's kernel could."""
 
     def __init__(self, mac: Mac) -> None:
-        super().__init__(f"in use by {mac}: that host is no member of this cluster that gave it up; find and stop it")
+        super().__init__(f"in use by {mac}")
         self.mac = mac
 
 
