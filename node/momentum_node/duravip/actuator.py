@@ -258,9 +258,7 @@ class Actuator:
     def _in_use(self, mac: Mac) -> str:
         if self._tell.whose(mac_bytes(mac)) is None:
             return f"in use by {mac}: that host is no member of this cluster; find and stop it"
-        return (
-            f"in use by {self._named(mac)}: that node left without giving it up; stop it there"
-        )
+        return f"in use by {self._named(mac)}: that node left without giving it up; stop it there"
 
     def _announce(self, vip: Address) -> None:
         self._aside(self._say(vip))
