@@ -8,7 +8,8 @@ import pytest
 from tests.support.planted import PLANTED
 from tests.support.simulation import Kind, failures, first_failure, run
 
-CPU_SECONDS: dict[Kind, float] = {"usual": 40.0, "deaf": 10.0}
+CPU_SECONDS = 40.0
+DEAF_RUNS = 120
 LONG_RUNS = 100_000
 HUNT_RUNS = 3000
 
@@ -32,15 +33,19 @@ KINDS: dict[str, Kind] = {"WithoutS2": "late", "WithoutTheirWord": "deaf", "With
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("kind", CPU_SECONDS)
-def test_a_fresh_part_of_the_simulation_holds(kind: Kind) -> None:
+def test_a_fresh_part_of_the_simulation_holds() -> None:
     seed = random.SystemRandom().getrandbits(40)
     print(f"simulation: seeds from {seed}")
-    until = time.process_time() + CPU_SECONDS[kind]
-    failure, runs = first_failure(range(seed, seed + LONG_RUNS), until=until, kind=kind)
+    failure, runs = first_failure(range(seed, seed + LONG_RUNS), until=time.process_time() + CPU_SECONDS)
     assert failure is None, str(failure)
     print(f"simulation: {runs} runs held")
-    assert runs > CPU_SECONDS[kind]
+    assert runs > 50
+
+
+@pytest.mark.timeout(300)
+def test_nobody_takes_what_others_hear_to_be_elsewhere() -> None:
+    failure, _ = first_failure(range(60_500, 60_500 + DEAF_RUNS), kind="deaf")
+    assert failure is None, str(failure)
 
 
 @pytest.mark.timeout(600)
@@ -55,6 +60,7 @@ def test_a_planted_bug_is_found(name: str) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(7200)
-def test_a_hundred_thousand_runs_hold() -> None:
-    found = failures(range(1_000_000, 1_000_000 + LONG_RUNS))
+@pytest.mark.parametrize(("kind", "runs"), [("usual", LONG_RUNS), ("deaf", LONG_RUNS // 5)])
+def test_very_many_runs_hold(kind: Kind, runs: int) -> None:
+    found = failures(range(1_000_000, 1_000_000 + runs), kind=kind)
     assert not found, str(found[0])

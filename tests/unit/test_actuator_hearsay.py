@@ -82,6 +82,18 @@ async def test_what_was_released_is_plumbed_whatever_was_heard_before(node: Node
     assert node.told() == ["probe", *UP]
 
 
+async def test_a_word_that_comes_while_listeners_are_opened_is_not_too_late(node: Node) -> None:
+    node.actuator.perform(Plumb(VIP, planned=False))
+    await asyncio.sleep(0.0415)
+    assert node.log[-1] == "listen 25"
+    node.actuator.perform(hears(MEMBER))
+    await asyncio.sleep(0.5)
+    assert node.told() == ["probe", "listen 25", "probe"]
+    node.actuator.perform(hears(""))
+    await asyncio.sleep(0.15)
+    assert [what for what in node.told() if what != "probe"] == UP[1:]
+
+
 async def test_a_late_word_changes_nothing_and_is_forgotten(node: Node) -> None:
     node.actuator.perform(Plumb(VIP, planned=False))
     await asyncio.sleep(0.1)

@@ -140,6 +140,8 @@ class Plumbing:
         if plan.probe:
             await self._await_silence(place, plan)
         await self._open(place, plan.ports)
+        if plan.probe and await self._ask_witnesses(place) is not None:  # a word that came meanwhile
+            await self._await_silence(place, plan)
         if not self._is_granted(place.address):
             return False
         # In one go: the supervisor announces in the turn in which it plumbs, and nobody waits for two answers.
