@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from aiosmtpd.lmtp import LMTP
+from aiosmtpd.smtp import SMTP
 
 from tests.support.mailnode import MailNode, mail_node
 from tests.support.nexthop import NextHop, next_hop
@@ -135,3 +136,48 @@ async def test_mail_is_delivered_by_lmtp(tmp_path: Path) -> None:
     ):
         await node.submit("by LMTP")
         await node.until(lambda: len(hop.content) == 1)
+
+
+class SevenBits(SMTP):
+    """Offers nothing."""
+
+    async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802 - aiosmtpd's name
+        """See aiosmtpd."""
+        await self.push("502 HELO, please")
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"), [("", b"Gr=C3=BC=C3=9Fe"), ("no", "Grüße".encode()), ("strip", b"GrC<C?e")]
+)
+async def test_8_bit_content_for_a_server_that_takes_seven(tmp_path: Path, option: str, expected: bytes) -> None:
+    async with (
+        next_hop(protocol=SevenBits) as (hop, gateway),
+        mail_node(tmp_path, gateway, f"Transform_8BitMime_Content = {option}" if option else "") as node,
+    ):
+        mime = "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit"
+        content = f"Subject: x\r\nFrom: <a@x.test>\r\n{mime}\r\n\r\nGrüße\r\n".encode()
+
+        def send() -> None:
+            with smtplib.SMTP("127.0.0.1", node.port, timeout=30) as client:
+                client.sendmail("a@x.test", ["b@y.test"], content, ["BODY=8BITMIME"])
+
+        await asyncio.to_thread(send)
+        await node.until(lambda: hop.content)
+        assert hop.content[0].endswith(b"\r\n\r\n" + expected + b"\r\n")
+
+
+async def test_a_message_fails_that_cannot_be_converted_and_has_to_be(tmp_path: Path) -> None:
+    async with (
+        next_hop(protocol=SevenBits) as (hop, gateway),
+        mail_node(tmp_path, gateway, "Transform_8BitMime_Content = strict Generate_Bounces = false") as node,
+    ):
+
+        def send(content: bytes) -> None:
+            with smtplib.SMTP("127.0.0.1", node.port, timeout=30) as client:
+                client.sendmail("a@x.test", ["b@y.test"], content)
+
+        await asyncio.to_thread(send, "Subject: x\r\n\r\nGrüße\r\n".encode())
+        await asyncio.to_thread(send, b"Subject: ascii\r\n\r\nhello\r\n")
+        await node.until(lambda: hop.content)
+        await node.until(lambda: node.core.report()["failed"] == 1)
+        assert [b"ascii" in one for one in hop.content] == [True]

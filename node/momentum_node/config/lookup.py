@@ -130,6 +130,7 @@ OUTBOUND: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "body_timeout": ("body_timeout_s", float),
     "rset_timeout": ("rset_timeout_s", float),
     "idle_timeout": ("idle_timeout_s", float),
+    "transform_8bitmime_content": ("transform_8bit", _same),
     "tls": ("tls_wish", _same),
     "tls_ifavailable_fallback": ("tls_ifavailable_fallback", _same),
     "tls_verify": ("tls.verify", lambda value: None if value == "no" else value),

@@ -148,6 +148,7 @@ class OutboundOptions:
     body_timeout_s: float = 600.0
     rset_timeout_s: float = 30.0
     idle_timeout_s: float = 5.0
+    transform_8bit: Literal["no", "ifneeded", "strict", "strip"] = "ifneeded"  # Transform_8BitMime_Content
     tls_wish: Wish = "no"  # TLS
     tls_ifavailable_fallback: bool = True  # in the clear when the negotiation fails; else the mail is delayed
     tls: TlsOptions = TlsOptions()

@@ -94,6 +94,11 @@ class Client:
         """A transaction is under way."""
         return self._letter is not None
 
+    @property
+    def takes_8bit(self) -> bool:
+        """The server takes bytes above 127 in the content (RFC 6152)."""
+        return "8BITMIME" in self._opening.extensions
+
     def output(self) -> bytes:
         """Bytes to send, handed out once."""
         data = b"".join(self._output)

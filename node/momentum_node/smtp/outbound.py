@@ -83,6 +83,11 @@ class Connection(asyncio.Protocol):
         return self._was_ready
 
     @property
+    def takes_8bit(self) -> bool:
+        """See `Client`."""
+        return self._client.takes_8bit
+
+    @property
     def is_closed(self) -> bool:
         """Nothing more will be told about it."""
         return self._is_closed

@@ -11,6 +11,7 @@ from typing import Final
 from momentum_node import clock
 from momentum_node.config.model import Address, Binding
 from momentum_node.limits.rules import LimitRules
+from momentum_node.smtp.client import Letter
 from momentum_node.smtp.hosts import Silence
 from momentum_node.smtp.outbound import Connection, SourceMissing
 from momentum_node.smtp.reply import Reply, reply
@@ -314,7 +315,7 @@ class Delivery:
         self.leases.begun(line, connection, with_message=bool(hand.messages))
         if not hand.messages:
             line.idle.append(connection)
-        elif (letter := self._letters.at_once(line, hand.messages)) is not None:
+        elif (letter := self._letters.at_once(line, hand.messages, connection.takes_8bit)) is not None:
             connection.send(letter)
         else:
             self._spawn(self._read_and_send(connection, hand))
@@ -335,15 +336,19 @@ class Delivery:
 
     async def _read_and_send(self, connection: Connection, hand: Hand) -> None:
         messages = hand.messages
-        letter = await self._letters.made(hand.line, messages)
-        if letter is None:
-            hand.messages = []
-            for message in messages:
-                self._settling.rest(message)
-            if connection in self._hands:
-                self._serve(connection)
-        elif hand.messages is messages and connection in self._hands:
+        letter = await self._letters.made(hand.line, messages, connection.takes_8bit)
+        if hand.messages is not messages:  # the connection is gone, and they were handed back
+            return
+        if isinstance(letter, Letter):
             connection.send(letter)
+            return
+        hand.messages = []
+        for message in messages:
+            if letter is None:
+                self._settling.rest(message)
+            else:
+                self._settling.settle(message, letter, hand.line.options, connection)
+        self._serve(connection)
 
     def letter_finished(self, connection: Connection, replies: tuple[Reply, ...]) -> None:
         """See `Owner`."""

@@ -1,10 +1,13 @@
 """Making the letter of one transaction: the content from memory or disk, signed where that is wanted."""
 
+import asyncio
 from collections.abc import Mapping
 
 from momentum_node.errors import SpoolError
 from momentum_node.log import logger
 from momentum_node.smtp.client import Letter
+from momentum_node.smtp.eightbit import transformed
+from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.terms import Origin
 from momentum_node.spool.line import Line
 from momentum_node.spool.lookup import Lookup
@@ -29,18 +32,28 @@ class Letters:
         """Use the keys of this generation."""
         self._signing.configure(lookup)
 
-    def at_once(self, line: Line, messages: list[Message]) -> Letter | None:
-        """The letter, when nothing has to be read or signed for it."""
+    def at_once(self, line: Line, messages: list[Message], takes_8bit: bool) -> Letter | None:
+        """The letter, when nothing has to be read, signed or recoded for it."""
         content = messages[0].stored.resident
-        return None if content is None or self._signs(line) else _letter(messages, content)
+        if content is None or self._signs(line) or not (takes_8bit or content.isascii()):
+            return None
+        return _letter(messages, content)
 
-    async def made(self, line: Line, messages: list[Message]) -> Letter | None:
-        """The letter; None (told in the log): the disk does not give the content."""
+    async def made(self, line: Line, messages: list[Message], takes_8bit: bool) -> Letter | Reply | None:
+        """The letter; a reply: there can be none for this server; None (told in the log): the disk does not give it.
+
+        `takes_8bit`: the server does.
+        """
         try:
             content = await self._stores[messages[0].home].read(messages[0])
         except (OSError, SpoolError) as error:
             logger().critical("a spooled message cannot be read; it waits", id=messages[0].id, error=str(error))
             return None
+        if not takes_8bit and not content.isascii():
+            sent = await asyncio.to_thread(transformed, content, line.options.transform_8bit)
+            if isinstance(sent, Reply):
+                return sent
+            content = sent
         if self._signs(line):
             content = await self._signing.signed_content(content)
         return _letter(messages, content)
