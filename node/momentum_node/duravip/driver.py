@@ -126,6 +126,8 @@ class Driver:
 
     def on_plumb_failed(self, vip: Address, reason: str, now: float) -> None:
         """The address cannot be served here."""
+        if self.neighbourhood is not None:
+            self.neighbourhood.gone(vip)
         logger().error("an address cannot be plumbed", address=str(vip), reason=reason)
         self.tell(lambda machine, _now: machine.on_plumb_failed(vip, reason, now))
 
