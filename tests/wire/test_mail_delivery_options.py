@@ -181,3 +181,26 @@ async def test_a_message_fails_that_cannot_be_converted_and_has_to_be(tmp_path: 
         await node.until(lambda: hop.content)
         await node.until(lambda: node.core.report()["failed"] == 1)
         assert [b"ascii" in one for one in hop.content] == [True]
+
+
+class SlowGoodbye(SMTP):
+    """Takes its time to say 221."""
+
+    said = 0
+
+    async def smtp_QUIT(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
+        """See aiosmtpd."""
+        SlowGoodbye.said += 1
+        await asyncio.sleep(2.0)
+        await super().smtp_QUIT(arg)
+
+
+async def test_a_message_is_not_given_to_a_connection_that_says_goodbye(tmp_path: Path) -> None:
+    async with (
+        next_hop(protocol=SlowGoodbye) as (hop, gateway),
+        mail_node(tmp_path, gateway, "Idle_Timeout = 1") as node,
+    ):
+        await node.submit("first")
+        await node.until(lambda: SlowGoodbye.said)
+        await node.submit("second")
+        await node.until(lambda: len(hop.content) == 2)

@@ -83,6 +83,11 @@ class Connection(asyncio.Protocol):
         return self._was_ready
 
     @property
+    def is_leaving(self) -> bool:
+        """It has said goodbye: it takes no letter any more."""
+        return self._client.stage is Stage.QUIT
+
+    @property
     def takes_8bit(self) -> bool:
         """See `Client`."""
         return self._client.takes_8bit

@@ -27,9 +27,9 @@ from momentum_node.spool.leases import Leases
 from momentum_node.spool.letters import Letters
 from momentum_node.spool.line import Hand, Line, Way
 from momentum_node.spool.lookup import Lookup
-from momentum_node.spool.message import Answer, Message, answer_of
+from momentum_node.spool.message import Message, answer_of
 from momentum_node.spool.ourselves import own_addresses
-from momentum_node.spool.schedule import Key, Queue, Schedule, before_attempt
+from momentum_node.spool.schedule import Key, Queue, Schedule
 from momentum_node.spool.settling import Settling
 from momentum_node.spool.sources import ADDRESS_LOST, Sources
 from momentum_node.spool.store import Store
@@ -234,7 +234,7 @@ class Delivery:
     def _pump(self, line: Line) -> None:
         """Give messages to idle connections; open more when the queue deserves them."""
         may_deliver = self._may_deliver(line)
-        self._drop_expired(line)
+        self._settling.drop_expired(line.queue.active, line.options)
         if not may_deliver:
             return
         while line.queue.active and line.idle:
@@ -266,27 +266,11 @@ class Delivery:
         if line.way != way:  # a reload chose another one meanwhile
             return False
         if isinstance(made, Silence):
-            self._sweep(line, line.no_contact(made, clock.wall()), answer_of(made.host, made.why))
+            why = line.no_contact(made, clock.wall())
+            self._settling.sweep(line.queue.active, why, line.options, answer_of(made.host, made.why))
         elif isinstance(made, NoRoute):
-            self._sweep(line, line.no_route(made, clock.wall()))
+            self._settling.sweep(line.queue.active, line.no_route(made, clock.wall()), line.options)
         return False
-
-    def _drop_expired(self, line: Line) -> None:
-        """What is too old, and not to be tried any more, fails."""
-        active = line.queue.active
-        while active and (why := before_attempt(active[0], line.options, clock.wall())) is not None:
-            self._settling.settle(active.popleft(), why, line.options)
-
-    def _sweep(self, line: Line, why: Reply | None, found: Answer | None = None) -> None:
-        """All active messages of a queue fail alike, if there is a reason. `found`: what is behind it."""
-        if why is None:
-            return
-        messages = list(line.queue.active)
-        line.queue.active.clear()
-        for message in messages:
-            if found is not None:
-                message.learn(found)
-            self._settling.settle(message, why, line.options)
 
     # -- what connections report
 
@@ -304,10 +288,13 @@ class Delivery:
         """The next letter for a free connection, or goodbye, or wait for one."""
         hand = self._hands[connection]
         line = hand.line
+        if connection.is_leaving:
+            self.leases.begun(line, connection, with_message=False)
+            return
         if not self._may_deliver(line) or hand.is_used_up(connection) or self.leases.must_end(connection):
             connection.quit()
             return
-        self._drop_expired(line)
+        self._settling.drop_expired(line.queue.active, line.options)
         if line.queue.active and not self.leases.may_begin(line, connection):
             return
         connection.options = line.options
@@ -340,7 +327,10 @@ class Delivery:
         if hand.messages is not messages:  # the connection is gone, and they were handed back
             return
         if isinstance(letter, Letter):
-            connection.send(letter)
+            if connection.is_leaving:
+                self._hand_back(hand)
+            else:
+                connection.send(letter)
             return
         hand.messages = []
         for message in messages:

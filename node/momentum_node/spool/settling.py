@@ -5,7 +5,7 @@ may go out twice; it cannot be lost, because it stays in the spool until its end
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -28,7 +28,7 @@ from momentum_node.spool.message import (
     Transaction,
     answer_of,
 )
-from momentum_node.spool.schedule import GIVEN_UP, GiveUp, Retry, after_failure
+from momentum_node.spool.schedule import GIVEN_UP, GiveUp, Retry, after_failure, before_attempt
 from momentum_node.spool.store import Store
 from momentum_node.spool.telling import Hop, Teller
 
@@ -85,6 +85,24 @@ class Settling:
             else:
                 self._tell(message, answer, hop, stage, is_final=False)
                 self._retry(message, verdict)
+
+    def drop_expired(self, active: deque[Message], options: OutboundOptions) -> None:
+        """What is too old, and not to be tried any more, fails."""
+        while active and (why := before_attempt(active[0], options, clock.wall())) is not None:
+            self.settle(active.popleft(), why, options)
+
+    def sweep(
+        self, active: deque[Message], why: Reply | None, options: OutboundOptions, found: Answer | None = None
+    ) -> None:
+        """All active messages of a queue fail alike, if there is a reason. `found`: what is behind it."""
+        if why is None:
+            return
+        messages = list(active)
+        active.clear()
+        for message in messages:
+            if found is not None:
+                message.learn(found)
+            self.settle(message, why, options)
 
     def _tell(self, message: Message, why: Reply, hop: Hop | None, stage: Stage | None, *, is_final: bool) -> None:
         class_ = self.classifier.classify(why, message.domain, is_final=is_final)
