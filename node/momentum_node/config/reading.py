@@ -62,6 +62,7 @@ _NODE = {
     "reserve_maintenance_interval",
     "default_binding",
     "drain_queue_timeout",
+    "migrate_connections_between_sibling_domains",
     "policy_file",
     "policy_timeout",
     "dkim_keys",

@@ -31,6 +31,7 @@ from momentum_node.spool.message import Message, answer_of
 from momentum_node.spool.ourselves import own_addresses
 from momentum_node.spool.schedule import Key, Queue, Schedule
 from momentum_node.spool.settling import Settling
+from momentum_node.spool.siblings import Siblings
 from momentum_node.spool.sources import ADDRESS_LOST, Sources
 from momentum_node.spool.store import Store
 from momentum_node.spool.tally import Tally
@@ -64,7 +65,6 @@ class Delivery:
         self._nodes = nodes
         self._letters = Letters(stores)
         self.leases = Leases(send, self._recalled, self._turn)
-        self._dialer = Dialer(self, resolver, self.leases, send)
         self._watching: asyncio.Task[None] | None = None
         self._lookup: Lookup | None = None
         self._assignment = Assignment({})
@@ -72,6 +72,8 @@ class Delivery:
         self._lines: dict[Key, Line] = {}
         self._hands: dict[Connection, Hand] = {}
         self.sources = Sources(self._lines, self._hands, self._hand_back)
+        self._siblings = Siblings(self._hands)
+        self._dialer = Dialer(self, resolver, self.leases, self._siblings, send)
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- the worker's side
@@ -131,13 +133,9 @@ class Delivery:
     def _left(self, queue: Queue) -> None:
         """Its mail goes elsewhere: nothing more is opened for it."""
         line = self._lines.get(queue.key)
-        if line is None or line.queue is not queue:
-            return
-        del self._lines[queue.key]
-        for task in line.opening:
-            task.cancel()
-        while line.idle:
-            line.idle.pop().quit()
+        if line is not None and line.queue is queue:
+            del self._lines[queue.key]
+            line.leave()
 
     def _refresh(self, queue: Queue) -> None:
         """The terms of a queue, or what waits in it, are others now."""
@@ -261,7 +259,7 @@ class Delivery:
     async def _connect(self, line: Line, way: Way) -> bool:
         made = await self._dialer.dial(line, way)
         if isinstance(made, Connection):
-            self._hands[made] = Hand(line, way)
+            self._begin(made, line, way)
             return True
         if line.way != way:  # a reload chose another one meanwhile
             return False
@@ -271,6 +269,21 @@ class Delivery:
         elif isinstance(made, NoRoute):
             self._settling.sweep(line.queue.active, line.no_route(made, clock.wall()), line.options)
         return False
+
+    def _begin(self, connection: Connection, line: Line, way: Way) -> None:
+        """It serves this queue from now on; it is new, or idle in another one."""
+        before = self._hands.get(connection)
+        self._hands[connection] = Hand(line, way)
+        if before is not None:
+            before.line.idle.remove(connection)
+            self._left_line(connection, before.line)
+        self._siblings.opened(connection, line)
+        if before is not None:
+            self._serve(connection)
+
+    def _left_line(self, connection: Connection, line: Line) -> None:
+        line.queue.connections -= 1
+        self._siblings.closed(connection, line)
 
     # -- what connections report
 
@@ -364,7 +377,7 @@ class Delivery:
         if hand is None:
             return
         line = hand.line
-        line.queue.connections -= 1
+        self._left_line(connection, line)
         self._dialer.closed(connection)
         if connection in line.idle:
             line.idle.remove(connection)

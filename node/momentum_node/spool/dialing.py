@@ -21,13 +21,17 @@ from momentum_node.smtp.tlscontexts import TlsContexts, client_context
 from momentum_node.spool.leases import Leases
 from momentum_node.spool.line import Line, Way
 from momentum_node.spool.lookup import Lookup
+from momentum_node.spool.siblings import Siblings
 from momentum_node.worker_link import Frame, HostRests
 
 
 class Dialer:
     """Opens connections, and knows how the hosts behind them behave; what it finds, the other workers are told."""
 
-    def __init__(self, owner: Owner, resolver: Resolver, leases: Leases, send: Callable[[Frame], None]) -> None:
+    def __init__(
+        self, owner: Owner, resolver: Resolver, leases: Leases, siblings: Siblings, send: Callable[[Frame], None]
+    ) -> None:
+        self._siblings = siblings
         self._send = send
         self.secured: Counter[str] = Counter()
         self._owner = owner
@@ -42,6 +46,7 @@ class Dialer:
         """Use this generation from now on. `own`: addresses of this cluster."""
         self._hostname = hostname
         self._fence = Fence(own, lookup.node.prohibited_hosts)
+        self._siblings.is_on = lookup.tree.value("migrate_connections_between_sibling_domains") is not False
         self._resolver.use_ipv6 = lookup.node.use_ipv6
 
     def forget(self, name: str | None) -> None:
@@ -91,7 +96,8 @@ class Dialer:
             self._send(HostRests(address, max(rest_s, SHORTEST_REST_S), why.code, why.enhanced, " ".join(why.lines)))
 
     async def dial(self, line: Line, way: Way) -> Connection | NoRoute | Silence | None:
-        """A connection; or that there is no route; or that no host takes one; or None: no leave to open one.
+        """A connection, perhaps an idle one of another queue; or that there is no route; or that no host takes one; or
+        None: no leave to open one.
 
         Raises `SourceMissing`.
         """
@@ -108,6 +114,10 @@ class Dialer:
             if grant is None:
                 return None
             there = [target for target in targets if target.host == grant.host]
+            idle = self._siblings.idle(line, way, there)
+            if idle is not None:
+                self._leases.adopted(grant, idle)
+                return idle
             tried.update(target.address for target in there)
             made = await self._with_grant(line, way, grant, there)
             if made is not None:

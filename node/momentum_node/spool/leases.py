@@ -83,6 +83,14 @@ class Leases:
         self._number[connection] = grant.number
         self._connection[grant.number] = connection
 
+    def adopted(self, grant: Grant, connection: Connection) -> None:
+        """A connection that has a grant serves another queue under this one from now on."""
+        before = self._number.pop(connection, None)
+        if before is not None:
+            del self._connection[before]
+            self._forget(before)
+        self.opened(grant, connection)
+
     def release(self, grant: Grant) -> None:
         """No connection came of it."""
         self._forget(grant.number)

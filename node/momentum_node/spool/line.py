@@ -87,6 +87,13 @@ class Line:
         for task in self.opening:
             task.cancel()
 
+    def leave(self) -> None:
+        """Its queue is none any more: open nothing for it, and close what has nothing to do."""
+        for task in self.opening:
+            task.cancel()
+        while self.idle:
+            self.idle.pop().quit()
+
     # -- what became of trying
 
     def reached(self) -> None:
