@@ -64,3 +64,14 @@ def parts(bounce: bytes) -> tuple[str, Message]:
     human = next(one for one in found if one.get_content_type() == "text/plain")
     fields = next(one for one in found if "Final-Recipient" in one)
     return str(human.get_payload()), fields
+
+
+async def test_mail_that_is_not_tried_again_says_what_the_server_said(tmp_path: Path) -> None:
+    async with next_hop() as (hop, gateway), mail_node(tmp_path, gateway, "Never_Retry = true") as node:
+        hop.first_answers = ["451 4.7.1 come back with a better reputation"]
+        await node.submit("lost")
+        await node.until(lambda: hop.content)
+    human, fields = parts(hop.content[0])
+    assert "554 5.4.7 [internal] exceeded max retries without delivery" in human
+    assert "The last answer of 127.0.0.1 was:\r\n\r\n    451 4.7.1 come back" in human
+    assert (fields["Action"], fields["Status"]) == ("failed", "4.7.1")
