@@ -13,6 +13,7 @@ from momentum_node.spool.dialing import Dialer
 from momentum_node.spool.leases import Leases
 from momentum_node.spool.line import Line
 from momentum_node.spool.schedule import Key, Queue
+from momentum_node.spool.siblings import Siblings
 from momentum_node.worker_link import Frame, HostRests
 from tests.support.configuration import loaded
 from tests.support.errand import Errand
@@ -40,7 +41,7 @@ class Worker:
     def __init__(self) -> None:
         self.said: list[Frame] = []
         self.leases = Freely()
-        self.dialer = Dialer(Errand(), Resolver(), cast("Leases", self.leases), self.said.append)
+        self.dialer = Dialer(Errand(), Resolver(), cast("Leases", self.leases), Siblings({}), self.said.append)
 
     async def dial(self, line: Line) -> object:
         return await self.dialer.dial(line, line.way)
@@ -50,7 +51,7 @@ def to_nobody() -> Line:
     """A queue whose only host listens no more."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         gateway = f"127.0.0.1:{free.getsockname()[1]}"
-    return Line.of(Queue(Key("default", "y.test")), loaded(f'Gateway = "{gateway}" Host_Failure_Retry = 77'))
+    return Line.of(Queue(Key("default", gateway, is_gateway=True)), loaded("Host_Failure_Retry = 77"))
 
 
 async def test_a_host_that_fails_one_worker_is_left_alone_by_the_other() -> None:
