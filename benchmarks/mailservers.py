@@ -134,11 +134,15 @@ def postfix(folder: Path, port: int, delay_ms: int, sink: int | None) -> Iterato
 
 
 @contextmanager
-def ours(folder: Path, port: int, delay_ms: int, sink: int | None, workers: int = 1) -> Iterator[Cgroup]:
-    """This project's core end, manager and workers: with a sink they relay, else delivery is suspended."""
+def ours(
+    folder: Path, port: int, delay_ms: int, sink: int | None, workers: int = 1, options: str = ""
+) -> Iterator[Cgroup]:
+    """This project's core end, manager and workers: with a sink they relay, else delivery is suspended. `options`: of
+    the listener."""
     group = Cgroup("bench-ours")
     environment = {**os.environ, **slow_sync(folder, delay_ms)}
     command = [sys.executable, __file__, str(folder), str(port), str(sink or 9), str(workers), str(int(sink is None))]
+    command.append(options)
     node = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, preexec_fn=group.enter)  # noqa: PLW1509
     try:
         await_port(port)
@@ -174,19 +178,16 @@ def submit(port: int, messages: int, sessions: int) -> float:
     return time.monotonic() - began
 
 
-async def _serve(folder: Path, port: int, gateway: int, workers: int, is_suspended: bool) -> None:
-    from momentum_node.worker_link import Listen  # noqa: PLC0415 - only in the server's process
-    from tests.support.mailnode import MailNode  # noqa: PLC0415
+async def _serve(folder: Path, port: int, gateway: int, workers: int, is_suspended: bool, options: str) -> None:
+    from tests.support.mailnode import MailNode  # noqa: PLC0415 - only in the server's process
 
     more = f"Suspend_Delivery = {str(is_suspended).lower()}"
-    node = MailNode(folder, f"127.0.0.1:{gateway}", workers=workers, more=more)
+    node = MailNode(folder, f"127.0.0.1:{gateway}", workers=workers, more=more, listener=options, port=port)
     await node.start()
-    sock = socket.create_server(("127.0.0.1", port), backlog=500)
-    node.core.open(Listen("127.0.0.1", port, duravip=False), sock)
     await asyncio.to_thread(sys.stdin.buffer.read)
     await node.stop()
 
 
 if __name__ == "__main__":
-    at, listen, relay_to, number, suspended = sys.argv[1:]
-    asyncio.run(_serve(Path(at), int(listen), int(relay_to), int(number), suspended == "1"))
+    at, listen, relay_to, number, suspended, options = sys.argv[1:]
+    asyncio.run(_serve(Path(at), int(listen), int(relay_to), int(number), suspended == "1", options))

@@ -45,6 +45,7 @@ class MailNode:
         more: str = "",
         listener: str = "",
         address: str = "127.0.0.1",
+        port: int = 0,
         name: str = "n1",
         node_id: int = 1,
     ) -> None:
@@ -52,7 +53,7 @@ class MailNode:
         self.spool = folder / "spool"
         self._run = folder / "run"
         self._run.mkdir(parents=True, exist_ok=True)
-        self._listening = socket.create_server((address, 0))
+        self._listening = socket.create_server((address, port), backlog=500)
         self.local = ip_address(address)
         self.port: int = self._listening.getsockname()[1]
         self._count = workers

@@ -8,8 +8,8 @@ from typing import Final
 from momentum_node.spool.disk import File
 from momentum_node.spool.store import Store
 
-WRITE_BYTES: Final = 1 << 20
-HOLD_BYTES: Final = 4 << 20
+WRITE_BYTES: Final = 1 << 18
+HOLD_BYTES: Final = 1 << 19
 """More than this unwritten: stop reading from the client until the disk has caught up."""
 
 
