@@ -104,6 +104,20 @@ def test_a_long_body_without_headers_is_no_header() -> None:
     assert len(talk.messages[0][1]) == 16 * 40_000
 
 
+# -- Max_Received_Headers
+
+
+@pytest.mark.parametrize(
+    ("most", "hops", "is_loop"), [(100, 100, False), (100, 101, True), (2, 3, True), (0, 300, False)]
+)
+def test_a_message_that_was_received_too_often_is_a_loop(most: int, hops: int, is_loop: bool) -> None:
+    content = "Received: from x\\r\\n" * hops + f"{HEADERS}\\r\\nbody"
+    if is_loop:
+        sent(content, max_received_headers=most).run("S: 554 5.4.6 too many hops, this message is looping")
+    else:
+        assert kept(content, max_received_headers=most).count(b"Received:") == hops
+
+
 # -- Max_Line_Length
 
 

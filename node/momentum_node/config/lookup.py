@@ -91,6 +91,7 @@ INBOUND: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "use_ssl": ("use_ssl", _same),
     "starttls_injection_policy": ("starttls_injection_policy", _same),
     "rfc2821_pedantic_address_rules": ("pedantic_addresses", _same),
+    "max_received_headers": ("max_received_headers", _same),
     "rfc2822_trace_headers": ("trace_headers", _same),
     "rfc2822_lone_lf_in_headers": ("lone_lf_in_headers", _same),
     "rfc2822_lone_lf_in_body": ("lone_lf_in_body", _same),

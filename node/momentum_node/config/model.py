@@ -108,6 +108,7 @@ class InboundOptions:
     missing_headers: Literal["reject", "allow"] = "reject"
     date_header: Literal["ifneeded", "none"] = "ifneeded"
     message_id_header: Literal["ifneeded", "none"] = "ifneeded"
+    max_received_headers: int = 100  # more are a loop; 0 = no limit
     max_line_length: int = 0  # bytes without CRLF; 0 = no limit
     max_line_length_policy: Literal["none", "fix", "reject"] = "none"
     throttle_messages: Rate | None = None  # Inbound_Throttle_Messages

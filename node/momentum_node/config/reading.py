@@ -75,7 +75,7 @@ _BUILT = {
     "": {*_GLOBAL, *lookup.INBOUND, *lookup.OUTBOUND, lookup.MAX_RETRIES, *_LIMITS, *_NODE, "bind_address"},
     "security": {"user", "group"},
     "esmtp_listener": {*lookup.INBOUND, "pathway", "listen_backlog", "enable", "reconfig_message"},
-    "listen": {*lookup.INBOUND, *_DURAVIP, "pathway", "listen_backlog", "enable"},
+    "listen": {*lookup.INBOUND, *_DURAVIP, "duravip_follow", "pathway", "listen_backlog", "enable"},
     "peer": {*lookup.INBOUND, "pathway"},
     "pathway": set(lookup.INBOUND),
     "pathway_group": set(lookup.INBOUND),

@@ -15,7 +15,6 @@ from momentum_node.smtp.lines import LineEnds, LineLengths, begins_with_field
 from momentum_node.smtp.reply import Reply
 
 MAX_HEADER_BYTES: Final = 262_144
-MAX_RECEIVED: Final = 100  # Max_Received_Headers
 _LONE_BEFORE_DOT: Final = re.compile(rb"(?:(?<!\r)\n|\r)\.[\r\n]")
 # An LF in front is found much faster than the beginning of a line.
 _NOTED: Final = re.compile(rb"\n(received|date|message-id)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
@@ -69,6 +68,7 @@ class ContentCheck:
         self.has_date = False
         self.has_message_id = False
         self.begins_with_empty_line = False
+        self._most_hops = options.max_received_headers
         self._adds_date = options.date_header == "ifneeded"
         self._adds_message_id = options.message_id_header == "ifneeded"
         self._needs_headers = options.missing_headers == "reject"
@@ -150,5 +150,5 @@ class ContentCheck:
                 case _ if not self.has_message_id:
                     self.has_message_id = True
                     self.message_id = value.decode("utf-8", "replace").strip()
-        if hops > MAX_RECEIVED:
+        if 0 < self._most_hops < hops:
             self.problem = say.MAIL_LOOP
