@@ -22,7 +22,7 @@ from momentum_node.duravip.gather import view_key
 from momentum_node.duravip.machine import DuraVip
 from momentum_node.duravip.messages import Drain, Facts, Mature, Released, State
 from momentum_node.duravip.quorum import Rule
-from momentum_node.duravip.vip import Definition, Identity, Policy
+from momentum_node.duravip.vip import Definition, Identity, Multicast, Policy
 
 BOUND_MS = 50.0
 FIRST = int(ip_address("10.0.0.0"))
@@ -81,7 +81,8 @@ class Group:
             data = self.encoded(at, self.state(at, owns[at], mature=mature))
             self.say("STATE, one of many" if at < last else "STATE, the last but ours", at, data)
         for effect in own:
-            self.say("completing the gather", 0, effect.data)  # type: ignore[union-attr]
+            if isinstance(effect, Multicast):
+                self.say("completing the gather", 0, effect.data)
 
     def run(self) -> None:
         count, size = len(self.members), len(self.definitions)
