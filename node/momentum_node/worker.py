@@ -26,6 +26,7 @@ from momentum_node.core_link import CoreLink
 from momentum_node.departures import Departures
 from momentum_node.descriptors import DEFAULT_MOST, raise_limit
 from momentum_node.errors import ConfigurationError, MomentumError
+from momentum_node.garbage import keep_searches_short
 from momentum_node.limits.door import Door
 from momentum_node.limits.figures import queue_figures
 from momentum_node.logs.sink import Hub
@@ -347,5 +348,6 @@ def run_worker(index: int) -> int:
     workers = int(os.environ.get("MOMENTUM_MAIL_WORKERS", "1"))
     most = lookup.tree.value("server_max_file_descriptors")
     raise_limit(most if isinstance(most, int) else DEFAULT_MOST)
+    keep_searches_short()
     uvloop.run(Worker(own, lookup, index, workers).run())
     return 0

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from momentum_node import log
 from momentum_node.errors import SpoolError
+from momentum_node.garbage import nothing_is_garbage
 from momentum_node.spool.disk import RealDisk
 from momentum_node.spool.message import Message
 from momentum_node.spool.recovery import Unreadable
@@ -91,7 +92,9 @@ class Shards:
                 self._spawn(self._recover(store))
 
     async def _recover(self, store: Store) -> None:
-        for number, error in await store.recover(self._on_message):
+        with nothing_is_garbage():
+            failed = await store.recover(self._on_message)
+        for number, error in failed:
             log.logger().critical("a segment cannot be read; it stays", segment=number, reason=str(error))
 
 
