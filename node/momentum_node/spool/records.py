@@ -14,6 +14,7 @@ without an answer end before them.
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from sys import intern
 from typing import Any, Final
 
 import msgpack
@@ -110,8 +111,8 @@ def decode_transaction(payload: bytes) -> StoredTransaction:
             payload[_LENGTH.size : end], unicode_errors="surrogateescape"
         )
         return StoredTransaction(
-            Envelope(*envelope),
-            tuple(Recipient(*one[:5], *map(tuple, one[5:6])) for one in recipients),
+            _envelope(*envelope),
+            tuple(map(_recipient, recipients)),
             end,
             head_size,
             body_file,
@@ -119,6 +120,20 @@ def decode_transaction(payload: bytes) -> StoredTransaction:
         )
     except (ValueError, TypeError, struct.error, msgpack.UnpackException) as error:
         raise SpoolError(f"a transaction record cannot be read: {error}") from None
+
+
+def _envelope(created: float, sender: str, size: int, *rest: Any) -> Envelope:
+    """Texts that many messages share are kept once: there may be a million of them."""
+    eight_bit, smtputf8, protocol, received_from, received_via, *more = rest
+    via = intern(received_via)
+    return Envelope(
+        created, intern(sender), size, eight_bit, smtputf8, intern(protocol), intern(received_from), via, *more
+    )
+
+
+def _recipient(packed: Sequence[Any]) -> Recipient:
+    id_, address, binding, domain = packed[:4]
+    return Recipient(id_, address, intern(binding), intern(domain), *packed[4:5], *map(tuple, packed[5:6]))
 
 
 def encode_outcomes(outcomes: Sequence[Outcome]) -> bytes:
