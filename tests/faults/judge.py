@@ -18,13 +18,11 @@ from tests.faults.fault import HEALING_S, Fault, Scene
 from tests.faults.hosts import STRANGER_MAC
 from tests.faults.shape import Shape, why_not_whole
 from tests.support import capture, poller
-from tests.support.addresswatch import Change
+from tests.support.addresswatch import TWO_KERNELS_LIMIT_S, Change
 from tests.support.labcluster import LabCluster, NotSoError
 
 DOUBLE_LIMIT_S = 0.05
 """W1, as failover §6 has it."""
-TWO_KERNELS_LIMIT_S = 0.25
-"""A monitor dates what it tells when it comes to run: on a busy machine two may be that far apart that were not."""
 HIDDEN_S = 1.0
 PAUSE_LIMIT_S = 0.25
 LOAD_LIMIT = 6.0

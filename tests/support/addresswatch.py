@@ -13,6 +13,10 @@ from datetime import datetime
 Enter = Callable[[Sequence[str]], list[str]]
 """The command line that runs a command in a node's network."""
 
+TWO_KERNELS_LIMIT_S = 0.25
+"""Each node's monitor is a process, and dates what it tells when it comes to run: on a busy machine two may be that far
+apart that were not."""
+
 
 @dataclass(frozen=True)
 class Change:
