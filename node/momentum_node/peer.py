@@ -3,14 +3,18 @@
 unix(7), SO_PEERCRED: the user id that the peer had when it connected.
 """
 
+import asyncio
 import socket
 import struct
-from collections.abc import Container
+from collections.abc import Awaitable, Callable, Container
 from pathlib import Path
+from typing import Final, TypeAlias
 
 from momentum_node.log import logger
 
 BACKLOG = 64
+MAX_LINE_BYTES: Final = 1 << 16
+Serve: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 def peer_uid(sock: socket.socket) -> int:
@@ -36,6 +40,16 @@ def listen_for_frames(path: Path) -> socket.socket:
     listening.listen(BACKLOG)
     listening.setblocking(False)
     return listening
+
+
+async def listen_for_streams(
+    path: Path, serve: Serve, *, mode: int = 0o666, limit: int = MAX_LINE_BYTES
+) -> asyncio.Server:
+    """A server of connections at `path`, of lines of at most `limit` bytes; `serve` asks `is_welcome`."""
+    path.unlink(missing_ok=True)
+    server = await asyncio.start_unix_server(serve, path, limit=limit)
+    path.chmod(mode)
+    return server
 
 
 def accept(listening: socket.socket, uids: Container[int], refused: str) -> socket.socket | None:

@@ -27,7 +27,7 @@ from momentum_node.duravip.moves import MoveRefused
 from momentum_node.duravip.table import Table
 from momentum_node.errors import ProtocolError
 from momentum_node.log import logger
-from momentum_node.peer import is_welcome
+from momentum_node.peer import is_welcome, listen_for_streams
 
 SOCKET: Final = "drill.sock"  # in the node's run folder
 MAX_REQUEST_BYTES: Final = 4096
@@ -74,9 +74,7 @@ class DrillDesk:
 
     async def listen(self, path: Path) -> None:
         """Take drills at `path`."""
-        path.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(self._serve, path, limit=MAX_REQUEST_BYTES)
-        path.chmod(0o600)
+        self._server = await listen_for_streams(path, self._serve, mode=0o600, limit=MAX_REQUEST_BYTES)
 
     async def close(self, limit_s: float) -> None:
         """Take no more; an address that is away comes home first, if that is done within `limit_s`."""

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from momentum_node.peer import is_welcome
+from momentum_node.peer import is_welcome, listen_for_streams
 from momentum_node.status.report import Report
 
 BURST_S = 0.05
@@ -31,9 +31,7 @@ class Board:
 
     async def listen(self, path: Path) -> None:
         """Serve readers at `path`; who reads is checked by uid."""
-        path.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(self._serve, path)
-        path.chmod(0o666)
+        self._server = await listen_for_streams(path, self._serve)
         self.changed()
 
     def changed(self) -> None:
