@@ -77,13 +77,13 @@ class Departures:
             slow.intersection_update([session for session in self._on(address) if session.is_receiving])
             return not slow and not self._sources.uses(address)
 
-        await _until(is_quiet, within_s)
+        await until(is_quiet, within_s)
         self._answer(wire.Quiet(str(address)))
 
     async def _let_go(self, address: Address, within_s: float) -> None:
         for session in self._on(address):
             session.end(say.ADDRESS_MOVES)
-        await _until(lambda: not self._on(address) and not self._sources.uses(address), within_s)
+        await until(lambda: not self._on(address) and not self._sources.uses(address), within_s)
         self._sources.drop(address)
         for session in self._on(address):
             session.abort(say.ADDRESS_MOVES)
@@ -93,7 +93,8 @@ class Departures:
         return [session for session in self._sessions if session.local == address]
 
 
-async def _until(is_done: Callable[[], bool], limit_s: float) -> None:
+async def until(is_done: Callable[[], bool], limit_s: float) -> None:
+    """Return when `is_done`, or after `limit_s`."""
     deadline = clock.monotonic() + limit_s
     while not is_done() and clock.monotonic() < deadline:  # noqa: ASYNC110 - a few times an hour at most
         await asyncio.sleep(LOOK_S)

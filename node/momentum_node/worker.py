@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import Executor, ThreadPoolExecutor
 from ipaddress import ip_address
 from itertools import count
@@ -23,7 +23,7 @@ from momentum_node.assigner import Assigner
 from momentum_node.config.model import Address
 from momentum_node.config.stanzas import Containers
 from momentum_node.core_link import CoreLink
-from momentum_node.departures import Departures
+from momentum_node.departures import Departures, until
 from momentum_node.descriptors import DEFAULT_MOST, raise_limit
 from momentum_node.errors import ConfigurationError, MomentumError
 from momentum_node.garbage import keep_searches_short
@@ -114,14 +114,14 @@ class Worker:
 
     async def _stop(self) -> None:
         # All containers of a pod get their SIGTERM at once, but the core needs us until it has handed over.
-        await self._until(lambda: not self._link.is_connected, HAND_OVER_S)
+        await until(lambda: not self._link.is_connected, HAND_OVER_S)
         self._is_stopping = True
         self._sockets.close_all()
         for session in list(self.sessions):
             session.end(say.SHUTTING_DOWN)
         self._mover.close()
         deliveries = asyncio.create_task(self._delivery.close(DELIVERY_GRACE_S))
-        await self._until(lambda: not self.sessions, SESSION_GRACE_S)
+        await until(lambda: not self.sessions, SESSION_GRACE_S)
         for session in list(self.sessions):
             session.abort(say.SHUTTING_DOWN)
         await deliveries
@@ -325,13 +325,6 @@ class Worker:
         self._shards.set_sync(lookup.node.force_fsync)
         self._hostname = lookup.node.hostname or socket.gethostname()
         self.admission.configure(lookup, self._hostname)
-
-    @staticmethod
-    async def _until(is_done: Callable[[], bool], limit_s: float) -> None:
-        """Return when `is_done`, or after `limit_s`."""
-        deadline = clock.monotonic() + limit_s
-        while not is_done() and clock.monotonic() < deadline:  # noqa: ASYNC110 - a few times an hour at most
-            await asyncio.sleep(0.01)
 
 
 def run_worker(index: int) -> int:

@@ -18,6 +18,7 @@ from momentum_node.config.syntax import (
     Stanza,
     Statement,
     Value,
+    made,
 )
 
 MAX_DEPTH = 64  # brackets inside brackets; the deepest listing of the manuals has 7
@@ -30,7 +31,6 @@ _CONTENT = {"{": "block", "[": "dictionary", "(": "list", "<": "attributes"}
 _NO_SCALAR = SIGNS | {END}
 _QUOTES = frozenset("\"'")
 _OPENING_A_BODY = frozenset("[(<")
-_made = tuple.__new__  # a third of the time of the constructor of a named tuple; a large file has millions of them
 
 
 def parse(source: Source, lexer: Lexer | None = None) -> tuple[Statement, ...]:
@@ -83,7 +83,7 @@ class _Parser:
         equals = self._token
         self._token = follower = next(self._tokens)
         if follower[0] not in _NO_SCALAR:  # most statements of a large file
-            return _made(Entry, (first, self._scalar()))
+            return made(Entry, (first, self._scalar()))
         if follower[0] == "{":
             return self._stanza(first, None, (), equals_at=equals[1])
         return Entry(first, self._value(first))
@@ -164,7 +164,7 @@ class _Parser:
             if self._token[0] in _OPENING_A_BODY:
                 elements.append(self._element(scalar, endpoints=endpoints))
             else:
-                elements.append(_made(Element, (scalar, (), None)))
+                elements.append(made(Element, (scalar, (), None)))
         self._leave()
         return Array(tuple(elements), opening)
 
@@ -182,7 +182,7 @@ class _Parser:
         if self._token[0] == "(":
             return Element(scalar, attributes, self._array())
         if self._token[0] == "[" and not (endpoints and self._lexer.endpoint(self._token)):
-            return _made(Element, (scalar, attributes, self._dict()))
+            return made(Element, (scalar, attributes, self._dict()))
         return Element(scalar, attributes)
 
     def _dict(self) -> Dict:
@@ -198,7 +198,7 @@ class _Parser:
                 raise self._unexpected(f"after '{key.text}'", f"an entry is written `{key.text} = value`")
             entries.append(Entry(key, self._value(key)))
         self._leave()
-        return _made(Dict, (tuple(entries), opening))
+        return made(Dict, (tuple(entries), opening))
 
     def _attributes(self) -> tuple[Attribute, ...]:
         if self._token[0] != "<":
@@ -232,7 +232,7 @@ class _Parser:
         if text == ",":
             raise SyntaxFault(at, "P005", "',' is not a separator", "list elements are separated by blanks")
         self._token = next(self._tokens)
-        return string(token) if text[0] in _QUOTES else _made(Scalar, (text, at, ""))
+        return string(token) if text[0] in _QUOTES else made(Scalar, (text, at, ""))
 
     def _enter(self, bracket: str) -> int:
         """Open a bracket; its position."""

@@ -3,7 +3,10 @@
 Every node knows its position (`at`, see source.py). Named tuples, because a large file has millions of nodes.
 """
 
-from typing import NamedTuple, TypeAlias, Union
+from typing import Final, NamedTuple, TypeAlias, Union
+
+made: Final = tuple.__new__
+"""A node from its fields, in a third of the time of the constructor: a large file has millions of them."""
 
 
 class Scalar(NamedTuple):
