@@ -1,7 +1,6 @@
 """Faults of a host and of its neighbours: links, addresses that others remove or claim, keys, node lists."""
 
 import ctypes
-import json
 import os
 import secrets
 import socket
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from tests.faults.fault import Act, Scene
 from tests.support.lab import Host, ip
-from tests.support.labnode import LabNode
+from tests.support.labnode import LabNode, nodes_json
 
 STRANGER_MAC = bytes.fromhex("02005e10ab01")
 
@@ -102,8 +101,7 @@ def node_listed(scene: Scene) -> None:
 
 
 def _list_nodes(scene: Scene, listed: Mapping[str, int], told: Iterable[LabNode] | None = None) -> None:
-    nodes = [{"name": n, "id": i, "address": f"198.18.0.{i}"} for n, i in listed.items()]
-    text = json.dumps({"cluster": "lab", "nodes": nodes, "arbiter": None})
+    text = nodes_json(listed)
     for node in told or scene.cluster.nodes.values():
         _replace(node, "nodes.json", text.encode())
         _replace(node, "corosync.conf", node.corosync_conf(text).encode())

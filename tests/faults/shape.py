@@ -1,7 +1,6 @@
 """The cluster that faults happen to: how many nodes, which addresses, and its files."""
 
 import contextlib
-import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from tests.support.lab import ip
 from tests.support.labcluster import LabCluster
+from tests.support.labnode import let_in, nodes_json
 
 STRANGER = 250
 """A host that is no member."""
@@ -62,13 +62,12 @@ class Shape:
 
     def files_of(self, name: str) -> Mapping[str, str]:
         """What the operator would mount."""
-        nodes = [{"name": n, "id": i, "address": f"198.18.0.{i}"} for n, i in self.listed.items()]
         bracketed = [f"[{a}]" if ":" in a else a for a in self.addresses]
         listeners = "\n".join(f'ESMTP_Listener {{ Listen "{a}:25" {{ Enable_Duravip = true }} }}' for a in bracketed)
         text = _CONFIGURATION.format(
             name=name, listeners=listeners, first=self.addresses[0], size=self.nodes, prefix_v6=PREFIX_V6
         )
-        return {"ecelerity.conf": text, "nodes.json": json.dumps({"cluster": "lab", "nodes": nodes, "arbiter": None})}
+        return {"ecelerity.conf": text, "nodes.json": nodes_json(self.listed)}
 
     @contextmanager
     def cluster(self, directory: Path | None = None) -> Iterator[LabCluster]:
@@ -76,10 +75,7 @@ class Shape:
         with contextlib.ExitStack() as stack:
             if directory is None:
                 directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="momentum-faults-")))
-            for path in (directory, *directory.parents):  # mail workers run under a uid of their own
-                if path.owner() == "root" and path != Path("/"):
-                    path.chmod(path.stat().st_mode | 0o011)
-            lab = stack.enter_context(LabCluster(directory, "corosync", listed=self.listed))
+            lab = stack.enter_context(LabCluster(let_in(directory), "corosync", listed=self.listed))
             lab.lab.add("stranger", STRANGER)
             for host in lab.lab.hosts.values():
                 number = host.address.rpartition(".")[2]

@@ -1,6 +1,5 @@
 """The node that takes over does not hear the old owner's answers; another one does, and says so (failover F15)."""
 
-import json
 import os
 import signal
 import subprocess
@@ -13,7 +12,8 @@ import pytest
 from tests.faults.processes import cores, supervisors
 from tests.faults.wires import why_no_rules
 from tests.support.lab import why_no_lab
-from tests.support.labcluster import LabCluster
+from tests.support.labcluster import NODES, LabCluster
+from tests.support.labnode import let_in, nodes_json
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
 
@@ -37,9 +37,7 @@ DEAF = 'add table bridge t\nadd chain bridge t c {{ type filter hook forward pri
 
 
 def files_of(name: str) -> Mapping[str, str]:
-    nodes = [{"name": f"n{n}", "id": n, "address": f"198.18.0.{n}"} for n in (1, 2, 3)]
-    listed = json.dumps({"cluster": "lab", "nodes": nodes, "arbiter": None})
-    return {"ecelerity.conf": TEXT.format(name=name), "nodes.json": listed}
+    return {"ecelerity.conf": TEXT.format(name=name), "nodes.json": nodes_json(NODES)}
 
 
 @pytest.fixture
@@ -47,10 +45,7 @@ def cluster(tmp_path: Path) -> Iterator[LabCluster]:
     """Three nodes on one wire; n1 has both addresses."""
     if (why := why_no_lab() or why_no_rules()) is not None:
         pytest.skip(why)
-    for path in (tmp_path, *tmp_path.parents):  # mail workers run under a uid of their own
-        if path.owner() == "root" and path != Path("/"):
-            path.chmod(path.stat().st_mode | 0o011)
-    with LabCluster(tmp_path, "embedded") as made:
+    with LabCluster(let_in(tmp_path), "embedded") as made:
         made.write(files_of)
         made.start()
         made.wait_for("every node takes mail", 120, made.accepting)

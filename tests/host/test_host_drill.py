@@ -13,7 +13,8 @@ import pytest
 
 from tests.support.addresswatch import TWO_KERNELS_LIMIT_S
 from tests.support.lab import ip, why_no_lab
-from tests.support.labcluster import LabCluster
+from tests.support.labcluster import NODES, LabCluster
+from tests.support.labnode import let_in, nodes_json
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
 
@@ -32,9 +33,7 @@ cluster {{
 
 
 def files_of(name: str) -> Mapping[str, str]:
-    nodes = [{"name": f"n{n}", "id": n, "address": f"198.18.0.{n}"} for n in (1, 2, 3)]
-    listed = json.dumps({"cluster": "lab", "nodes": nodes, "arbiter": None})
-    return {"ecelerity.conf": TEXT.format(name=name), "nodes.json": listed}
+    return {"ecelerity.conf": TEXT.format(name=name), "nodes.json": nodes_json(NODES)}
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +42,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCluster]:
     if (why := why_no_lab()) is not None:
         pytest.skip(why)
     folder = tmp_path_factory.mktemp("drill")
-    for path in (folder, *folder.parents):  # mail workers run under a uid of their own
-        if path.owner() == "root" and path != Path("/"):
-            path.chmod(path.stat().st_mode | 0o011)
-    with LabCluster(folder, "embedded") as made:
+    with LabCluster(let_in(folder), "embedded") as made:
         made.write(files_of)
         made.start()
         made.wait_for("every node takes mail", 120, made.accepting)

@@ -1,6 +1,5 @@
 """Mail follows its address between whole nodes: one dies with mail and comes back, the other one stops in order."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -8,11 +7,13 @@ import pytest
 
 from tests.support.lab import why_no_lab
 from tests.support.labcluster import LabCluster
+from tests.support.labnode import let_in, nodes_json
 from tests.support.nodetls import certify
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(600)]
 
 VIP = "198.18.0.41"
+LISTED = {"n1": 1, "n2": 2}
 COUNT = 200
 TEXT = """
 Hostname = "{name}.example.org"
@@ -30,11 +31,7 @@ cluster {{
 
 
 def files_of(name: str) -> Mapping[str, str]:
-    nodes = [{"name": f"n{n}", "id": n, "address": f"198.18.0.{n}"} for n in (1, 2)]
-    return {
-        "ecelerity.conf": TEXT.format(name=name),
-        "nodes.json": json.dumps({"cluster": "lab", "nodes": nodes, "arbiter": None}),
-    }
+    return {"ecelerity.conf": TEXT.format(name=name), "nodes.json": nodes_json(LISTED)}
 
 
 @pytest.fixture
@@ -42,10 +39,7 @@ def cluster(tmp_path: Path) -> Iterator[LabCluster]:
     """Two nodes on one wire; n1 has the address."""
     if (why := why_no_lab()) is not None:
         pytest.skip(why)
-    for path in (tmp_path, *tmp_path.parents):  # mail workers run under a uid of their own
-        if path.owner() == "root" and path != Path("/"):
-            path.chmod(path.stat().st_mode | 0o011)
-    with LabCluster(tmp_path, "embedded", listed={"n1": 1, "n2": 2}) as made:
+    with LabCluster(let_in(tmp_path), "embedded", listed=LISTED) as made:
         made.write(files_of)
         authority = None
         for node in made.nodes.values():

@@ -1,6 +1,5 @@
 """`arp_all_hosts = false`: a moved address is told to hosts of interest one by one, and to nobody else."""
 
-import json
 import os
 import signal
 import subprocess
@@ -15,10 +14,12 @@ from tests.faults.processes import cores
 from tests.support import capture
 from tests.support.lab import why_no_lab
 from tests.support.labcluster import LabCluster
+from tests.support.labnode import let_in, nodes_json
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
 
 VIP = "198.18.0.41"
+LISTED = {"n1": 1, "n2": 2}
 TEXT = """
 Hostname = "{name}.example.org"
 Gateway = "198.18.0.254:2525"
@@ -35,9 +36,7 @@ GREETING = f"import socket; s = socket.create_connection(('{VIP}', 25), 1); s.se
 
 
 def files_of(name: str) -> Mapping[str, str]:
-    nodes = [{"name": f"n{n}", "id": n, "address": f"198.18.0.{n}"} for n in (1, 2)]
-    listed = json.dumps({"cluster": "lab", "nodes": nodes, "arbiter": None})
-    return {"ecelerity.conf": TEXT.format(name=name), "nodes.json": listed}
+    return {"ecelerity.conf": TEXT.format(name=name), "nodes.json": nodes_json(LISTED)}
 
 
 @pytest.fixture
@@ -45,10 +44,7 @@ def cluster(tmp_path: Path) -> Iterator[LabCluster]:
     """Two nodes, of which n1 has the address, a client, and a host that nobody knows."""
     if (why := why_no_lab()) is not None:
         pytest.skip(why)
-    for path in (tmp_path, *tmp_path.parents):  # mail workers run under a uid of their own
-        if path.owner() == "root" and path != Path("/"):
-            path.chmod(path.stat().st_mode | 0o011)
-    with LabCluster(tmp_path, "embedded", listed={"n1": 1, "n2": 2}) as made:
+    with LabCluster(let_in(tmp_path), "embedded", listed=LISTED) as made:
         made.lab.add("stranger", 77)
         made.write(files_of)
         made.start()

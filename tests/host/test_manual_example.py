@@ -1,6 +1,5 @@
 """The example of the Momentum 2.x manual (section 7.1) drives two nodes as written; only its NIC is called eth0."""
 
-import json
 import re
 import socket
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.lab import Host, Lab, why_no_lab
-from tests.support.labnode import LabNode
+from tests.support.labnode import LabNode, let_in, nodes_json
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
 
@@ -25,12 +24,9 @@ START_LIMIT_S = 60.0
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, dict[str, LabNode]]]:
     if (why := why_no_lab()) is not None:
         pytest.skip(why)
-    directory = tmp_path_factory.mktemp("manual")
-    for path in (directory, *directory.parents[:-1]):  # mail workers run under a uid of their own
-        path.chmod(path.stat().st_mode | 0o011)
+    directory = let_in(tmp_path_factory.mktemp("manual"))
     text = EXAMPLE.read_text().replace('interface = "bge0"', 'interface = "eth0"')
-    listed = [{"name": f"n{number}", "id": number, "address": f"192.168.0.{number}"} for number in (1, 2)]
-    files = {"ecelerity.conf": text, "nodes.json": json.dumps({"cluster": "manual", "nodes": listed, "arbiter": None})}
+    files = {"ecelerity.conf": text, "nodes.json": nodes_json({"n1": 1, "n2": 2}, "manual", "192.168.0")}
     with Lab("192.168.0") as lab:
         lab.add("client", 254)
         made = {f"n{n}": LabNode(lab.add(f"n{n}", n), directory / f"n{n}", str(directory / "bus")) for n in (1, 2)}

@@ -27,6 +27,20 @@ MAIL_ID = 10025
 STOP_S = 115.0  # addresses are handed over for 30 s, their mail for 60 s
 
 
+def nodes_json(listed: Mapping[str, int], cluster: str = "lab", network: str = "198.18.0") -> str:
+    """The node list that the operator would mount, for names and bus node ids."""
+    nodes = [{"name": name, "id": number, "address": f"{network}.{number}"} for name, number in listed.items()]
+    return json.dumps({"cluster": cluster, "nodes": nodes, "arbiter": None})
+
+
+def let_in(directory: Path) -> Path:
+    """Open the way to a directory, and return it: mail workers run under a uid of their own."""
+    for path in (directory, *directory.parents):
+        if path.owner() == "root" and path != Path("/"):
+            path.chmod(path.stat().st_mode | 0o011)
+    return directory
+
+
 @dataclass
 class LabNode:
     """One node. `engine` is "corosync", or the path of the embedded engine's socket, shared by all nodes."""

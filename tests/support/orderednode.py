@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from ipaddress import ip_address
 
 from momentum_node.config.model import Address
@@ -103,3 +105,13 @@ class Node:
 
 
 UP = ["listen 25", "plumb eth0 192.0.2.41/32", "announce", "serve [25]", "PLUMBED"]
+
+
+@asynccontextmanager
+async def ordered_node() -> AsyncIterator[Node]:
+    """A node that holds nothing; everything of it ends with the test."""
+    made = Node()
+    yield made
+    made.refuses.clear()
+    await made.actuator.flush()
+    made.close()

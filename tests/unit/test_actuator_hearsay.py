@@ -9,19 +9,15 @@ import pytest
 
 from momentum_node.bus.contract import Member
 from momentum_node.duravip.vip import Contest, Plumb, Unplumb, Witness
-from tests.support.orderednode import MEMBER, STRANGER, UP, VIP, Node
+from tests.support.orderednode import MEMBER, STRANGER, UP, VIP, Node, ordered_node
 
 pytestmark = [pytest.mark.looptime, pytest.mark.asyncio]
 
 
 @pytest.fixture
 async def node() -> AsyncIterator[Node]:
-    """A node that holds nothing; everything of it ends with the test."""
-    made = Node()
-    yield made
-    made.refuses.clear()
-    await made.actuator.flush()
-    made.close()
+    async with ordered_node() as made:
+        yield made
 
 
 def hears(mac: str) -> Contest:

@@ -11,19 +11,15 @@ from momentum_node.duravip.actuator import VipPlan
 from momentum_node.duravip.link import SupervisorEvent
 from momentum_node.duravip.plumbing import State
 from momentum_node.duravip.vip import Announce, Plumb, Unplumb
-from tests.support.orderednode import MEMBER, STRANGER, UP, VIP, Node
+from tests.support.orderednode import MEMBER, STRANGER, UP, VIP, Node, ordered_node
 
 pytestmark = [pytest.mark.looptime, pytest.mark.asyncio]
 
 
 @pytest.fixture
 async def node() -> AsyncIterator[Node]:
-    """A node that holds nothing; everything of it ends with the test."""
-    made = Node()
-    yield made
-    made.refuses.clear()
-    await made.actuator.flush()
-    made.close()
+    async with ordered_node() as made:
+        yield made
 
 
 async def test_acquire_asks_the_wire_listens_plumbs_announces_and_serves(node: Node) -> None:
