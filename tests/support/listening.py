@@ -187,7 +187,8 @@ class ListeningProcess(Process):
                     raise Broken(f"I12: {self.name} has {vip}, and {witness.name} hears that n{holder} has it")
 
     def _witnesses(self, vip: Address, attempt: Attempt) -> list[Process]:
-        """Who has that link, was here when this node was granted the address, and has run ever since."""
+        """Who has that link, was here when this node was granted the address, and has run and been able to say so ever
+        since: a bus that breaks within the guard time brings no word."""
         table = self.machine._table if self.machine else None
         found = []
         for other in self.world.processes.values():
@@ -199,7 +200,8 @@ class ListeningProcess(Process):
                 continue
             is_witness = self.local in hears_for(names, other.local)
             together = mine.stream is not None and mine.stream == theirs.stream
-            if is_witness and together and mine.began < attempt.granted > other.frozen_until:
+            can_say = not self.world.network.stands_still(other.node_id)
+            if is_witness and together and can_say and mine.began < attempt.granted > other.frozen_until:
                 found.append(other)
         return found
 
