@@ -78,6 +78,8 @@ class Shape:
             lab = stack.enter_context(LabCluster(let_in(directory), "corosync", listed=self.listed))
             lab.lab.add("stranger", STRANGER)
             for host in lab.lab.hosts.values():
+                # What a network manager does: a host keeps its own IPv6 address when somebody sets the link down.
+                host.run("sysctl", "-qw", "net.ipv6.conf.eth0.keep_addr_on_down=1")
                 number = host.address.rpartition(".")[2]
                 for address in (f"198.18.0.{number}/16", f"{PREFIX_V6}{number}/64"):
                     ip("-n", host.namespace, "address", "replace", address, "dev", "eth0", "nodad")
