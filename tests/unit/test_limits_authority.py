@@ -1,5 +1,7 @@
 """The one who decides about connections: grants, waiting in turn, recalls, tokens, explanations."""
 
+import pytest
+
 from momentum_node.limits.authority import GOAL, Ask, Authority, Denied, Granted, Id, Recalled
 from momentum_node.limits.counters import Alone, Counter
 from momentum_node.limits.rules import LimitRules
@@ -81,6 +83,33 @@ def test_no_more_connections_than_the_queues_of_all_workers_deserve() -> None:
     node.ask(ask(1, active=1), 0.0)
     node.ask(ask(2, active=1), 0.0)
     assert node.effects() == [Granted(Id(1, 1), "mx"), Denied(Id(1, 2), GOAL)]
+
+
+@pytest.mark.parametrize(
+    ("option", "count"),
+    [("", 10), ("Connection_Allocation_Aggressiveness = high", 24), ("Connection_Allocation_Aggressiveness = 0.5", 16)],
+)
+def test_how_many_connections_a_queue_deserves_is_a_matter_of_aggressiveness(option: str, count: int) -> None:
+    node = authority(option)
+    for number in range(1, 33):
+        node.ask(ask(number, active=32), 0.0)
+    assert len(granted(node)) == count
+
+
+def test_the_sweep_with_the_reserve_comes_as_often_as_configured() -> None:
+    node = authority("Server_Max_Outbound_Connections = 0 Reserve_Maintenance_Interval = 40")
+    node.tick(0.0)
+    node.ask(ask(1), 0.0)
+    assert node.next_timer() == 40.0
+
+
+def test_the_reserve_never_passes_the_limit_of_a_domain() -> None:
+    node = authority("Server_Max_Outbound_Connections = 0 Domain a.test { Scope_Max_Outbound_Connections = 0 }")
+    node.tick(0.0)
+    node.ask(ask(1, "a.test"), 0.0)
+    node.ask(ask(2, "b.test"), 0.0)
+    node.tick(15.0)
+    assert granted(node) == [2]
 
 
 def test_the_reserve_gives_a_small_domain_one_connection() -> None:

@@ -10,6 +10,8 @@ from typing import Final
 EXACT: Final = 10_000
 SHARE: Final = 0.95
 """How much of the remaining cluster quota one node may take between two exchanges (shared named throttles)."""
+EXCHANGE_S: Final = 1.0
+"""After so long without news the other nodes have said all that there is to say (replication: max_delay)."""
 USE_S: Final = 0.05
 """A token is used within this time, so the log keeps each event so much longer than the window."""
 
@@ -24,15 +26,20 @@ class Throttle:
         self._used = 0
         self._elsewhere: int | None = None
         self._allowance = 0
+        self._exchanged_at = 0.0
 
     def exchanged(self, elsewhere: int | None, now: float) -> None:
-        """What the other nodes have used of the current window, as just replicated; None: this node alone."""
+        """What the other nodes have used of the current window, as last replicated; None: this node alone.
+
+        A change is an exchange; so is a second without one. Between two of them a node takes its share once.
+        """
         if elsewhere is None:
             self._elsewhere = None
             return
-        if elsewhere != self._elsewhere or self._allowance == 0:
+        if elsewhere != self._elsewhere or now - self._exchanged_at >= EXCHANGE_S:
             left = self.number - self.used(now) - elsewhere
             self._allowance = max(1, int(left * SHARE)) if left > 0 else 0
+            self._exchanged_at = now
         self._elsewhere = elsewhere
 
     def used(self, now: float) -> int:
@@ -49,7 +56,7 @@ class Throttle:
         if used + elsewhere < self.number and (self._elsewhere is None or self._allowance > 0):
             return 0.0
         if used == 0 or self._elsewhere is not None:
-            return min(1.0, self.window_s)  # only the next exchange, or the other nodes' windows, make room
+            return min(EXCHANGE_S, self.window_s)  # only the next exchange, or the other nodes' windows, make room
         return self._log[0][0] + self.window_s + USE_S - now
 
     def take(self, now: float) -> None:
