@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -13,6 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from momentum_node.errors import ConfigurationError
 from momentum_node.smtp import dkim
+from momentum_node.spool.signing import Signing
+from tests.support.configuration import loaded
 
 MESSAGE = (
     b"From: Joe SixPack <joe@football.example.com>\r\n"
@@ -126,3 +129,12 @@ def test_a_key_that_is_none_is_refused_without_showing_it(rsa: RSAPrivateKey) ->
     assert "SECRET" not in str(refused.value)
     pem = rsa.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     assert repr(dkim.load_key("x.test", "s", pem)) == "Key(domain='x.test', selector='s')"
+
+
+async def test_the_headers_that_are_signed_are_those_of_the_configuration(rsa: RSAPrivateKey, tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_bytes(rsa.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    signing, keys = Signing(), f'DKIM_Keys = [ "example.com" = "s:{tmp_path}/key.pem" ]'
+    for option, names in (("", "from:to:subject:date:message-id"), ("DKIM_Headers = ( From Subject )", "from:subject")):
+        signing.configure(loaded(f"{keys} {option}"))
+        signed = await signing.signed_content(MESSAGE)
+        assert sorted(tags_of(signed.removesuffix(MESSAGE))["h"].split(":")) == sorted(f"{names}:from".split(":"))

@@ -1,10 +1,14 @@
 """What a refusal means: built-in classes, and files that come before them."""
 
+from pathlib import Path
+
 import pytest
 
 from momentum_node.errors import ConfigurationError
 from momentum_node.smtp.reply import reply
+from momentum_node.spool.classes import classifier_of
 from momentum_node.spool.classification import Classifier, parse_rules
+from tests.support.configuration import loaded
 
 
 @pytest.mark.parametrize(
@@ -47,3 +51,12 @@ def test_files_come_first_by_domain_and_with_wildcards() -> None:
 def test_a_bad_line_is_named(line: str) -> None:
     with pytest.raises(ConfigurationError, match=r"a\.ovr:2:1"):
         parse_rules(f"\n{line}", "a.ovr")
+
+
+def test_files_that_the_configuration_names_are_read_and_a_bad_one_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("y.test,51,go away\n")
+    (tmp_path / "bad").write_text("y.test,99,go away\n")
+    names = " ".join(f'"{tmp_path}/{name}"' for name in ("bad", "missing", "mine"))
+    classifier = classifier_of(loaded(f"Bounce_Classifications = ( {names} )"))
+    assert classifier.classify(reply(550, "", "go away"), "y.test", is_final=True) == 51
+    assert classifier_of(loaded("")).classify(reply(550, "", "go away"), "y.test", is_final=True) == 40

@@ -123,6 +123,19 @@ async def test_mail_of_a_queue_that_stands_still_expires(start: Start, hop: tupl
     assert hop[0].content == []
 
 
+async def test_mail_that_no_binding_claims_is_kept_where_default_is_suspended(
+    start: Start, hop: tuple[NextHop, str]
+) -> None:
+    node = await start(
+        'Default_Binding = suspended Binding other { Bind_Address = "127.0.0.1" Match_Domain = ( "other.test" ) }'
+    )
+    await node.submit("kept")
+    await node.submit("goes", sender="a@other.test")
+    await node.until(lambda: node.core.report()["delivered"] == 1)
+    assert dict(hop[0].subjects()) == {"goes": 1}
+    assert node.core.report()["queued"] == 1
+
+
 async def test_the_name_that_we_say_may_be_the_senders_domain(start: Start, hop: tuple[NextHop, str]) -> None:
     node = await start('EHLO_Hostname = "__message__"')
     await node.submit("named", sender="a@brand.test")

@@ -89,6 +89,28 @@ async def serves_clients_while_a_delivery_ends() -> None:
                 await node.stop()
 
 
+async def takes_back_a_delivery_that_does_not_end() -> None:
+    ip("address", "add", f"{ADDRESS}/32", "dev", "lo")
+    with tempfile.TemporaryDirectory() as folder:
+        async with next_hop() as (hop, gateway):
+            hop.may_end.clear()
+            node = MailNode(Path(folder), gateway, more=MORE, address=ADDRESS)
+            await node.start()
+            try:
+                await node.core.start(node.local, [])
+                await node.submit("in hand")
+                await node.until(lambda: hop.in_hand == 1)
+                await asyncio.wait_for(node.core.stop(node.local, 1.0), 10)
+                (entry,) = map(json.loads, node.listed().splitlines())
+                assert entry["retries"] == 0  # it is nobody's fault
+                hop.may_end.set()
+                await node.core.start(node.local, [])
+                await node.until(lambda: node.core.report()["delivered"] == 1)
+            finally:
+                hop.may_end.set()
+                await node.stop()
+
+
 async def tells_new_clients_to_come_back() -> None:
     ip("address", "add", f"{ADDRESS}/32", "dev", "lo")
     with tempfile.TemporaryDirectory() as folder:
@@ -118,6 +140,10 @@ async def tells_new_clients_to_come_back() -> None:
 
 def test_while_deliveries_end_new_clients_are_served() -> None:
     in_own_network(serves_clients_while_a_delivery_ends)
+
+
+def test_a_delivery_that_does_not_end_before_its_address_leaves_counts_no_try() -> None:
+    in_own_network(takes_back_a_delivery_that_does_not_end)
 
 
 def test_while_an_address_leaves_new_clients_are_told_to_come_back() -> None:

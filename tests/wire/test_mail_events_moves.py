@@ -3,7 +3,7 @@
 import os
 import smtplib
 import tempfile
-from asyncio import to_thread
+from asyncio import sleep, to_thread
 from functools import partial
 from pathlib import Path
 
@@ -66,6 +66,32 @@ async def a_message_that_may_stay(cluster: str, peer: str) -> None:
             await nodes.give(second)
             await first.until(lambda: hop.recipients == [["b@y.test", "c@y.test"]])
             assert hop.peers == [peer]
+
+
+async def mail_of_a_node_that_stands_still() -> None:
+    """Suspend_Delivery of the global scope stops moves too, until it is lifted."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with next_hop() as (hop, gateway), moving_nodes(Path(folder), gateway, kind=TellingNode) as nodes:
+            first, second = nodes.nodes
+            assert isinstance(first, TellingNode)
+            text = (first.folder / "ecelerity.conf").read_text()
+            first.replace(f"Suspend_Delivery = true\n{text}")
+            first.core.reload("2")
+            await first.until(lambda: first.worker.admission.generation == 2)
+            await to_thread(bring, first)
+            await nodes.give(second)
+            await first.until(lambda: first.worker._mover.moving == 2)
+            await sleep(1.0)  # long enough for what is not held back
+            assert first.core.report()["queued"] == 2
+            assert hop.content == []
+            first.replace(text)
+            first.core.reload("3")
+            await first.until(lambda: hop.recipients == [["b@y.test", "c@y.test"]])
+            assert hop.peers == ["198.18.0.9"]
+
+
+def test_mail_does_not_move_from_a_node_that_stands_still() -> None:
+    in_own_network(mail_of_a_node_that_stands_still)
 
 
 def test_a_message_stays_that_is_assigned_to_a_binding_here_now() -> None:
