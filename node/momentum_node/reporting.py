@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from momentum_node import __version__
-from momentum_node.clock import timestamp, wall
-from momentum_node.config.model import Address
+from momentum_node.clock import monotonic, timestamp, wall
+from momentum_node.config.model import Address, Cluster
 from momentum_node.duravip.plumbing import State
 from momentum_node.duravip.stability import Stability
 from momentum_node.duravip.vip import Placement
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from momentum_node.core import Core
 
 
+SILENT_S = 3.0
+"""Where no time is set after which a node that hears nothing of its own lets go; else half of that (the resolver's)."""
 ON_NIC = frozenset({State.PLUMBED, State.SERVING})
 
 
@@ -84,12 +86,22 @@ class Reporting:
         return driver.state if driver.machine is None or driver.state == "DRAINING" else driver.machine.state
 
     def _bus(self) -> BusReport:
-        watch = self._core.ring
-        names = {node.node_id: node.name for node in self._core.listed.nodes}
+        core, watch = self._core, self._core.ring
+        silent_s, ignored = self._silence(), core.driver.ignored
+        names = {node.node_id: node.name for node in core.listed.nodes}
         status = watch.status if watch else None
         if watch is None or status is None:
             problem, key = (watch.rival or watch.problem, watch.key) if watch else (None, None)
-            return BusReport(ring=[], links=[], gathers=0, tokenLosses=0, problem=problem, key=key)
+            return BusReport(
+                ring=[],
+                links=[],
+                gathers=0,
+                tokenLosses=0,
+                silentSeconds=silent_s,
+                ignored=ignored,
+                problem=problem,
+                key=key,
+            )
         failure = "cannot send: a firewall, or the interface is gone" if status.send_failed else None
         return BusReport(
             ring=[names.get(node_id, str(node_id)) for node_id in sorted(status.members)],
@@ -103,9 +115,18 @@ class Reporting:
             ],
             gathers=status.gathers,
             tokenLosses=status.token_losses,
+            silentSeconds=silent_s,
+            ignored=ignored,
             problem=watch.rival or watch.problem or failure,
             key=watch.key,
         )
+
+    def _silence(self) -> int:
+        """Every survivor hears nothing while a ring forms without a lost node: that is not told."""
+        machine = self._core.driver.machine
+        age_s = machine.self_delivery_age(monotonic()) if machine is not None else 0.0
+        limit_s = (self._core.configuration.cluster or Cluster()).duravip_self_drop_s / 2 or SILENT_S
+        return max(1, int(age_s)) if age_s > limit_s else 0
 
     def _vips(self, placements: Iterable[Placement]) -> list[VipReport]:
         problems = self._core.actuator.problems()

@@ -105,7 +105,8 @@ ABSENT: tuple[Absent, ...] = (
            "not start beside it, and says why"),
     Absent("F36", "two clusters with one address", "tested elsewhere", "tests/unit/test_operator_refusals.py; "
            "on the wire a claimer waits while a stranger answers: tests/unit/test_actuator_orders.py"),
-    Absent("F37", "mixed versions", "not possible here", "there is one version of messages so far"),
+    Absent("F37", "mixed versions", "tested elsewhere", "tests/unit/test_duravip_versions.py: nodes that say more, "
+           "and one that nobody understands; there is one version of messages so far"),
     Absent("F38", "soak", "tested elsewhere", "python -m tests.faults --soak MINUTES --seed N"),
     Absent("F40", "frozen between clock and renewal", "tested elsewhere", "tests/host/test_host_leases.py"),
 )  # fmt: skip

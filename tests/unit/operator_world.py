@@ -84,7 +84,16 @@ def report(
         "state": "RUN",
         "quorate": quorum[0] * 2 > quorum[1],
         "quorum": f"{quorum[0]}/{quorum[1]}",
-        "bus": {"ring": [], "links": [], "gathers": 0, "tokenLosses": 0, "problem": None, "key": None},
+        "bus": {
+            "ring": [],
+            "links": [],
+            "gathers": 0,
+            "tokenLosses": 0,
+            "silentSeconds": 0,
+            "ignored": 0,
+            "problem": None,
+            "key": None,
+        },
         "members": [{"name": m, "nodeId": int(m[1:]), "mature": True, "draining": False} for m in members],
         "vips": [
             {

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 import pytest
+from structlog.testing import capture_logs
 
 from momentum_node.bus.contract import BusEvent, Delivered, IdentityTaken, Lost, Member, ViewChanged
 from momentum_node.duravip import driver as module
@@ -160,3 +161,14 @@ async def test_a_pid_that_the_bus_let_go_of_joins_again() -> None:
     await stage.until(lambda: "Plumb" in stage.actuator.done)
     await stage.driver.drain()
     await stage.running
+
+
+async def test_what_the_machine_cannot_take_is_logged_once_and_counted() -> None:
+    stage = Stage()
+    await stage.until(lambda: "Plumb" in stage.actuator.done)
+    with capture_logs() as lines:
+        for _ in range(50):
+            stage.buses[0]._on_event(Delivered(ME, b"\xc1"))
+    (line,) = [line for line in lines if line["event"] == "messages of the bus were ignored"]
+    assert (line["MessageError"], stage.driver.ignored) == (1, 50)
+    stage.running.cancel()

@@ -313,6 +313,8 @@ def test_two_nodes_of_one_name_do_not_both_serve() -> None:
     made.wait(5.0)
     assert not twin.wire
     assert len(made.nodes["n1"].wire) == 4
+    for name in ("n1", "n2"):
+        assert the(made, name).alarms() == ("two members are N1 at 198.18.0.9: node 2 has no part in anything",)
 
 
 def test_a_thousand_releases_one_by_one_do_not_fill_the_bus() -> None:

@@ -17,6 +17,7 @@ from momentum_node.duravip.actuator import Actuator
 from momentum_node.duravip.machine import DuraVip
 from momentum_node.duravip.neighbourhood import Neighbourhood
 from momentum_node.duravip.sharedarp import is_neighbours
+from momentum_node.duravip.unread import Unread
 from momentum_node.duravip.vip import Announce, Effect, Isolate, Multicast
 from momentum_node.errors import BusError
 from momentum_node.log import logger
@@ -52,6 +53,7 @@ class Driver:
         self._settling = False
         self._mark: object = None  # of the machine when a change was last told
         self._alarms: tuple[str, ...] = ()
+        self._unread = Unread()
         self.neighbourhood: Neighbourhood | None = None  # as the next one
         self.actuator: Actuator | None = None  # set once by the composition root: the two need each other
         self.machine: DuraVip | None = None
@@ -177,11 +179,14 @@ class Driver:
         machine = self.machine
         if self.neighbourhood is not None:
             if isinstance(event, Delivered) and is_neighbours(event.data):
-                self.neighbourhood.take(event.data)
+                if not self.neighbourhood.take(event.data):
+                    self._unread.add("MessageError")
+                self._tell_unread(machine)
                 return
             if isinstance(event, ViewChanged):
                 self.neighbourhood.view_changed()
         self._decide(lambda: _feed(machine, event))
+        self._tell_unread(machine)
 
     def _decide(self, feed: Callable[[], None]) -> None:
         """Feed the machine, do what follows. A defect in it ends `run`: who cannot decide must hold no address."""
@@ -232,6 +237,15 @@ class Driver:
                 logger().critical("the group has a problem", problem=alarm)
         self._alarms = alarms
 
+    def _tell_unread(self, machine: DuraVip) -> None:
+        if (kinds := self._unread.news(machine.ignored, monotonic())) is not None:
+            logger().warning("messages of the bus were ignored", **kinds)
+
+    @property
+    def ignored(self) -> int:
+        """Messages of the bus that were not understood, or came twice, since this process began."""
+        return self._unread.total
+
     def _rearm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -253,6 +267,7 @@ class Driver:
 
     def _forget(self) -> None:
         self.machine = None
+        self._unread.machine_ended()
         self._bus = None
         self._rearm()
 

@@ -24,7 +24,19 @@ import msgpack
 
 from momentum_node.bus.contract import Member
 from momentum_node.duravip.catalogue import DIGEST_BYTES, Catalogue, MessageError, unpack
-from momentum_node.duravip.fields import addresses, bits, exactly, field, flag, items, number, octets, packed, text
+from momentum_node.duravip.fields import (
+    addresses,
+    bits,
+    count,
+    exactly,
+    field,
+    flag,
+    items,
+    number,
+    octets,
+    packed,
+    text,
+)
 from momentum_node.duravip.messages import (
     VERSION,
     Balance,
@@ -83,7 +95,7 @@ def _decode(value: object) -> Envelope | Fragment:
     incarnation, sequence = number(fields[2]), number(fields[3])
     if fields[1] == "F":
         items(fields, 7)
-        return Fragment(incarnation, sequence, number(fields[4]), number(fields[5]), octets(fields[6]))
+        return Fragment(incarnation, sequence, count(fields[4]), count(fields[5]), octets(fields[6]))
     read = _READERS.get(text(fields[1]))
     if read is None:
         raise UnknownKind(f"kind {fields[1]!r:.20} is not known")
@@ -133,13 +145,13 @@ def _read_state(value: object) -> State:
         draining=flag(body[5]),
         cordoned=flag(body[6]),
         claiming=flag(body[7]),
-        rule=Rule(flag(rule[0]), frozenset(number(node) for node in items(rule[1], 0)), number(rule[2])),
+        rule=Rule(flag(rule[0]), frozenset(number(node) for node in items(rule[1], 0)), count(rule[2])),
         digest=exactly(body[9], DIGEST_BYTES),
         claims=bits(body[12]),
         unusable=bits(body[13]),
         unusable_reason=text(body[14]),
         fallbacks=tuple(bits(claims) for claims in items(body[18], 0)[:MOST_FALLBACKS]),
-        balance_set_size=number(body[22]),
+        balance_set_size=count(body[22]),
         macs=tuple(exactly(mac, MAC_BYTES) for mac in items(body[23], 0)[:MOST_MACS]) if len(body) > 23 else (),
     )
     if not isinstance(body[15], dict):
@@ -161,7 +173,7 @@ def _read_state(value: object) -> State:
 
 
 def _departure(row: list[object]) -> tuple[str, int]:
-    return text(row[0]), number(row[1])
+    return text(row[0]), count(row[1])
 
 
 def _member(row: list[object]) -> Member:
@@ -205,7 +217,7 @@ def _read_heartbeat(value: object) -> Heartbeat:
 
 def _read_balance(value: object) -> Balance:
     body = items(value, 2)
-    return Balance(octets(body[0]), number(body[1]))
+    return Balance(octets(body[0]), count(body[1]))
 
 
 _WRITERS: dict[type, Callable[..., Sequence[object]]] = {

@@ -71,7 +71,7 @@ class Failback:
 
 
 def _times(losses: int) -> int:
-    return int(min(2 ** max(0, losses - 1), LONGEST))
+    return min(LONGEST, 1 << min(max(0, losses - 1), LONGEST))  # another member may say that we left 2^31 times
 
 
 class Departures:

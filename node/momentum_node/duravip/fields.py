@@ -21,6 +21,13 @@ def number(value: object) -> int:
     raise MessageError(f"a number was expected, not {value!r:.40}")
 
 
+def count(value: object) -> int:
+    """How many there are of something: no message speaks of 2^31."""
+    if (found := number(value)) < 1 << 31:
+        return found
+    raise MessageError(f"a count was expected, not {found}")
+
+
 def text(value: object) -> str:
     """Text."""
     if isinstance(value, str):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from momentum_node.bus.contract import MAX_MESSAGE_BYTES, Member
 from momentum_node.duravip.catalogue import MessageError
 from momentum_node.duravip.encoding import decode, encode_fragment
-from momentum_node.duravip.messages import Envelope, Fragment
+from momentum_node.duravip.messages import Envelope, Fragment, Replayed
 
 PIECE_BYTES = MAX_MESSAGE_BYTES - 100  # room for the head of a fragment
 MAX_PIECES = 256  # 15 MB: many times the largest configuration
@@ -33,9 +33,23 @@ class Assembler:
     def __init__(self, read: Callable[[bytes], Envelope | Fragment] = decode) -> None:
         self._decode = read
         self._partial: dict[Member, list[Fragment]] = {}
+        self._newest: dict[Member, tuple[int, int]] = {}  # incarnation and number of what each said last
 
     def take(self, sender: Member, data: bytes) -> Envelope | None:
-        """The message that `data` is or completes; None for a piece. Raises `MessageError`."""
+        """The message that `data` is or completes, None for a piece. Raises `MessageError`, so `Replayed`."""
+        whole = self._whole(sender, data)
+        if whole is not None:
+            self._is_next(sender, whole)
+        return whole
+
+    def _is_next(self, sender: Member, message: Envelope) -> None:
+        """Members number what they say. An engine delivers it once; whatever brings it again, it has no effect."""
+        run, newest = self._newest.get(sender, (message.incarnation, -1))
+        if run == message.incarnation and message.sequence <= newest:
+            raise Replayed(f"message {message.sequence} came after {newest}")
+        self._newest[sender] = message.incarnation, message.sequence
+
+    def _whole(self, sender: Member, data: bytes) -> Envelope | None:
         part = self._decode(data)
         if isinstance(part, Envelope):
             return part
@@ -63,6 +77,7 @@ class Assembler:
         """These left: nothing more comes from them."""
         for member in members:
             self._partial.pop(member, None)
+            self._newest.pop(member, None)
 
 
 def _continues(last: Fragment, part: Fragment) -> bool:

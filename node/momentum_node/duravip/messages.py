@@ -22,6 +22,10 @@ class UnknownKind(MessageError):
     """A kind of message that this version does not know."""
 
 
+class Replayed(MessageError):
+    """The sender said this before: its number is not above that of its last message."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a member says about itself that only it can change."""

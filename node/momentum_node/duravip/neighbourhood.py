@@ -96,10 +96,13 @@ class Neighbourhood:
         self._is_due = True
         self._work.set()
 
-    def take(self, data: bytes) -> None:
-        """A member's entries. What is not understood is ignored."""
-        with contextlib.suppress(MessageError):
+    def take(self, data: bytes) -> bool:
+        """A member's entries. False: they are not understood, and nothing follows."""
+        try:
             self.table.merge(decode(data, monotonic()), monotonic())
+        except MessageError:
+            return False
+        return True
 
     def came(self, vip: Address) -> None:
         """It is plumbed here."""

@@ -20,6 +20,9 @@ from momentum_node.duravip.standing import SETS, Standing, union
 
 Fact = TypeVar("Fact")
 
+LAST_STAMP = 2**64 - 1
+"""The largest number that travels."""
+
 
 class Table:
     """Standings of all members of one view; changed only by what the stream delivers, in its order."""
@@ -143,7 +146,7 @@ class Table:
         target = next(standing for standing in self.by_name() if standing.name == move.node)
         known = self.pins.get(move.address)
         if known is None or known.incarnation != target.incarnation:
-            stamp = 1 + max((pin.stamp for pin in self.pins.values()), default=0)
+            stamp = min(LAST_STAMP, 1 + max((pin.stamp for pin in self.pins.values()), default=0))
             self.pins[move.address] = Pin(move.address, target.incarnation, stamp)
 
     # -- what follows ----------------------------------------------------------------------------

@@ -35,6 +35,9 @@ def _bus(report: Report) -> Iterator[Finding]:
     bus = report["bus"]
     if bus["problem"]:
         yield Finding(True, f"the bus: {bus['problem']}")
+    if bus["silentSeconds"]:
+        silent = f"nothing of ours came back from the bus for {bus['silentSeconds']} s"
+        yield Finding(True, f"{silent}: the ring stands still, or Corosync does")
     if report["state"] != "RUN":
         yield Finding(True, f"the node is in state {report['state']}: it holds no addresses until it is a full member")
     if not report["quorate"]:

@@ -41,6 +41,8 @@ def _links(bus: BusReport) -> list[str]:
         _family("momentum_bus_link_down_total", "counter", "How often it was down since Corosync started.", down),
         _family("momentum_bus_gathers_total", "counter", "Rings formed anew.", [("", bus["gathers"])]),
         _family("momentum_bus_token_losses_total", "counter", "Tokens lost.", [("", bus["tokenLosses"])]),
+        _family("momentum_bus_silent_seconds", "gauge", "Nothing of ours came back.", [("", bus["silentSeconds"])]),
+        _family("momentum_bus_ignored_messages_total", "counter", "Not understood, or twice.", [("", bus["ignored"])]),
     ]
 
 

@@ -80,6 +80,8 @@ class BusReport(TypedDict):
     links: list[LinkReport]
     gathers: int  # how often a ring was formed anew
     tokenLosses: int
+    silentSeconds: int  # nothing of ours came back from it for so long; 0 for as long as a lost node explains
+    ignored: int  # messages that were not understood, or came twice, since the core began
     problem: str | None  # what hinders the ring, or why Corosync could not be asked
     key: BusKeyReport | None  # None: the bus container keeps no key folder
 
