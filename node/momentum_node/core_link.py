@@ -5,13 +5,13 @@ when it breaks.
 import asyncio
 import contextlib
 import socket
-from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from momentum_node import worker_link as wire
 from momentum_node.errors import ProtocolError
+from momentum_node.framequeue import FrameQueue
 
 RECONNECT_S: Final = 0.2
 OnFrame: TypeAlias = Callable[[wire.Frame, int | None], Awaitable[None]]
@@ -26,13 +26,12 @@ class CoreLink:
         self._hello = hello
         self._on_frame = on_frame
         self._on_lost = on_lost
-        self._sock: socket.socket | None = None
-        self._unsent: deque[wire.Frame] = deque()
+        self._outgoing: FrameQueue | None = None
 
     @property
     def is_connected(self) -> bool:
         """The core is there."""
-        return self._sock is not None
+        return self._outgoing is not None
 
     async def run(self) -> None:
         """Keep connected until cancelled."""
@@ -43,24 +42,11 @@ class CoreLink:
 
     def send(self, frame: wire.Frame) -> None:
         """Tell the core, in order; nobody to tell is no error, for it asks anew when it is back."""
-        if self._sock is None:
-            return
-        self._unsent.append(frame)
-        if len(self._unsent) == 1:
-            self._flush(self._sock)
-
-    def _flush(self, sock: socket.socket) -> None:
-        """Send what there is; the rest as soon as the core has read some of it."""
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(OSError):  # the reading side notices an end
-            while self._unsent:
-                try:
-                    wire.send_frame(sock, self._unsent[0])
-                except BlockingIOError:
-                    loop.add_writer(sock.fileno(), self._flush, sock)
-                    return
-                self._unsent.popleft()
-        loop.remove_writer(sock.fileno())
+        if self._outgoing is not None:
+            try:
+                self._outgoing.send(frame)
+            except OSError:  # it does not read: what it does not know is told anew when it is back
+                self._outgoing.give_up()
 
     async def _connection(self) -> None:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -68,13 +54,12 @@ class CoreLink:
             sock.setblocking(False)
             sock.connect(str(self._path))
             wire.send_frame(sock, self._hello)
-            self._sock = sock
+            self._outgoing = FrameQueue(sock)
             await self._read(sock)
         finally:
-            if self._sock is not None:
-                asyncio.get_running_loop().remove_writer(sock.fileno())
-                self._sock = None
-                self._unsent.clear()
+            if self._outgoing is not None:
+                self._outgoing.close()
+                self._outgoing = None
                 self._on_lost()
             sock.close()
 

@@ -26,6 +26,7 @@ from momentum_node.core_link import CoreLink
 from momentum_node.departures import Departures, until
 from momentum_node.descriptors import DEFAULT_MOST, raise_limit
 from momentum_node.errors import ConfigurationError, MomentumError
+from momentum_node.findings import HostRests, LookupFails
 from momentum_node.garbage import keep_searches_short
 from momentum_node.limits.door import Door
 from momentum_node.limits.figures import queue_figures
@@ -217,7 +218,7 @@ class Worker:
         match frame:
             case wire.Welcome():
                 await self._welcomed(frame)
-            case wire.Granted() | wire.Denied() | wire.Recalled() | wire.HostRests():
+            case wire.Granted() | wire.Denied() | wire.Recalled() | HostRests() | LookupFails():
                 self._delivery.hear(frame)
             case wire.Admitted() | wire.Refused() | wire.YourTurn():
                 self._door.hear(frame)

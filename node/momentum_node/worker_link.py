@@ -17,6 +17,7 @@ from typing import Final, TypeAlias, get_args
 import msgpack
 
 from momentum_node.errors import ProtocolError
+from momentum_node.findings import Finding, Inquire, Knows
 
 MAX_FRAME_BYTES: Final = 65_536
 HEARTBEAT_INTERVAL_S: Final = 0.2
@@ -174,17 +175,6 @@ class YourTurn:
 
 
 @dataclass(frozen=True, slots=True)
-class HostRests:
-    """worker → core → the other workers: a next hop took no connection, leave it alone; `rest_s` 0: it is back."""
-
-    address: str
-    rest_s: float
-    code: int = 451
-    enhanced: str = ""
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Granted:
     """core → worker: open the connection to `host`, or begin the message, now."""
 
@@ -338,7 +328,7 @@ Frame: TypeAlias = (
     | Figures
     | Quiet
     | Released
-    | HostRests
+    | Finding
     | Welcome
     | Listen
     | Unlisten
@@ -347,6 +337,8 @@ Frame: TypeAlias = (
     | AddressLost
     | Reload
     | Refresh
+    | Inquire
+    | Knows
     | Owned
     | Members
     | Serves

@@ -16,6 +16,8 @@ from momentum_node import worker_link as wire
 from momentum_node.clock import monotonic
 from momentum_node.config.model import Address
 from momentum_node.errors import ProtocolError
+from momentum_node.findings import Finding, Findings, Inquire, Knows
+from momentum_node.framequeue import FrameQueue
 from momentum_node.limits.desk import Desk
 from momentum_node.limits.figures import Sums, total
 from momentum_node.log import logger
@@ -40,6 +42,7 @@ class Worker:
     """One connected mail worker."""
 
     sock: socket.socket
+    outgoing: FrameQueue
     link: int  # number of the connection: a worker that comes back is another one
     index: int = -1
     heard: float = 0.0
@@ -74,6 +77,9 @@ class Workers:
         self._answered = asyncio.Event()
         self._listening: socket.socket | None = None
         self._links = 0
+        self._findings = Findings()
+        self._inquiries = 0
+        self._asked: dict[tuple[int, int], asyncio.Future[str]] = {}  # (link, number)
         self.desk = Desk(self._answer)
 
     def listen(self, path: Path) -> None:
@@ -161,8 +167,22 @@ class Workers:
 
     def refresh(self, domain: str) -> int:
         """Let them ask the DNS again for the hosts of a routing domain, or of "all"; how many were told."""
+        self._findings.forget_names()
         self._tell_all(wire.Refresh(domain.lower()))
         return len(self._workers)
+
+    async def known_of(self, domain: str) -> list[str]:
+        """What each of them knows of a routing domain (`Knows.text`); who does not answer in time is left out."""
+        self._inquiries += 1
+        number, loop = self._inquiries, asyncio.get_running_loop()
+        asked = {(one.link, number): loop.create_future() for one in self._workers if one.index >= 0}
+        self._asked.update(asked)
+        self._tell_all(Inquire(number, domain.lower()))
+        if asked:
+            await asyncio.wait(asked.values(), timeout=SILENCE_S)
+        for key in asked:
+            del self._asked[key]
+        return [answer.result() for answer in asked.values() if answer.done() and not answer.cancelled()]
 
     def tell_owners(self, view: tuple[wire.Owned | wire.Members, ...]) -> None:
         """Who owns which address (`mmove.owners.told`): workers move mail by it."""
@@ -213,9 +233,8 @@ class Workers:
         sock = accept(self._listening, self._uids, "refused a connection to the worker socket")
         if sock is None:
             return
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         self._links += 1
-        worker = Worker(sock, self._links)
+        worker = Worker(sock, FrameQueue(sock), self._links)
         self._workers.append(worker)
         asyncio.get_running_loop().add_reader(sock.fileno(), self._read, worker)
 
@@ -246,19 +265,30 @@ class Workers:
                 worker.state = frame
             case wire.Figures():
                 worker.figures = frame
-            case wire.Quiet() | wire.Released():
-                worker.owes.discard(frame)
-                self._answered.set()
-            case wire.HostRests():
-                for other in self._workers:
-                    if other is not worker:
-                        self._tell(other, frame)
+            case wire.Quiet() | wire.Released() | Knows():
+                self._take_answer(worker, frame)
+            case _ if isinstance(frame, Finding):
+                self._pass_on(worker, frame)
             case _ if isinstance(frame, wire.Question):
                 self.desk.hear(worker.link, frame)
             case _:
                 self._drop(worker, f"a worker does not say {type(frame).__name__}")
         if accepted_before != self.are_accepting():
             self._on_change()
+
+    def _take_answer(self, worker: Worker, frame: wire.Quiet | wire.Released | Knows) -> None:
+        if not isinstance(frame, Knows):
+            worker.owes.discard(frame)
+            self._answered.set()
+            return
+        answer = self._asked.get((worker.link, frame.number))
+        if answer is not None and not answer.done():
+            answer.set_result(frame.text)
+
+    def _pass_on(self, finder: Worker, finding: Finding) -> None:
+        self._findings.note(finding, finder.heard)
+        for other in [one for one in self._workers if one is not finder]:
+            self._tell(other, finding)
 
     def _introduce(self, worker: Worker) -> None:
         self._tell(worker, self._welcome)
@@ -268,6 +298,8 @@ class Workers:
             self._tell(worker, wire.AddressGained(address))
         for opened in self._open.values():
             self._tell(worker, opened.announcement, opened.sock.fileno())
+        for finding in self._findings.all(monotonic()):
+            self._tell(worker, finding)
 
     def _answer(self, link: int, frame: wire.Answer) -> None:
         for worker in self._workers:
@@ -281,17 +313,21 @@ class Workers:
 
     def _tell(self, worker: Worker, frame: wire.Frame, descriptor: int | None = None) -> None:
         try:
-            wire.send_frame(worker.sock, frame, descriptor)
+            worker.outgoing.send(frame, descriptor)
         except OSError as error:  # a worker that does not read hangs: its manager kills it, we go on without it
-            self._drop(worker, f"it does not read: {error}")
+            self._drop(worker, str(error))
 
     def _drop(self, worker: Worker, reason: str) -> None:
         if worker not in self._workers:
             return
         self._workers.remove(worker)
         asyncio.get_running_loop().remove_reader(worker.sock.fileno())
+        worker.outgoing.close()
         worker.sock.close()
         self._answered.set()
+        for (link, _), answer in self._asked.items():
+            if link == worker.link:
+                answer.cancel()
         self.desk.gone(worker.link)
         logger().info("mail worker gone", index=worker.index, reason=reason)
         self._on_change()

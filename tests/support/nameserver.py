@@ -24,6 +24,11 @@ class NameServer(asyncio.DatagramProtocol):
         """See `asyncio.BaseProtocol`."""
         self.transport = cast("asyncio.DatagramTransport", transport)
 
+    @property
+    def port(self) -> int:
+        """On 127.0.0.1."""
+        return int(self.transport.get_extra_info("sockname")[1])
+
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """See `asyncio.DatagramProtocol`."""
         self.questions += 1
@@ -43,10 +48,10 @@ class NameServer(asyncio.DatagramProtocol):
 @asynccontextmanager
 async def name_server(zone: Zone, broken: Collection[tuple[str, str]] = ()) -> AsyncIterator[tuple[NameServer, int]]:
     """A running one, and its port on 127.0.0.1."""
-    transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
+    _, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
         lambda: NameServer(zone, broken), ("127.0.0.1", 0)
     )
     try:
-        yield protocol, transport.get_extra_info("sockname")[1]
+        yield protocol, protocol.port
     finally:
-        transport.close()
+        protocol.transport.close()

@@ -25,8 +25,19 @@ def test_among_equals_the_one_with_fewer_connections() -> None:
     hosts = Hosts()
     hosts.opened(BEST.address)
     assert hosts.usable([BEST, TWIN], now=0) == [TWIN, BEST]
-    hosts.closed(BEST.address)
+    hosts.opened(TWIN.address)
+    hosts.opened(TWIN.address)
     assert hosts.usable([BEST, TWIN], now=0) == [BEST, TWIN]
+
+
+def test_equals_take_turns_when_one_connection_comes_after_the_other() -> None:
+    hosts, tried = Hosts(), []
+    for _ in range(4):
+        best = hosts.usable([WORSE, TWIN, BEST], now=0)[0]
+        tried.append(best)
+        hosts.opened(best.address)
+        hosts.closed(best.address)
+    assert tried == [TWIN, BEST, TWIN, BEST]
 
 
 def test_connections_that_fail_together_are_one_failure() -> None:
@@ -77,8 +88,13 @@ def test_a_host_without_tls_rests_for_those_only_who_need_it() -> None:
 
 def test_news_of_a_host_are_news_once() -> None:
     hosts = Hosts()
-    assert hosts.failed(BEST.address, REFUSED, rest_s=10, now=0)
-    assert not hosts.failed(BEST.address, REFUSED, rest_s=10, now=5)
-    assert hosts.failed(BEST.address, REFUSED, rest_s=10, now=10)
+    assert [hosts.failed(BEST.address, REFUSED, rest_s=10, now=now) for now in (0, 5, 10)] == [1, 0, 2]
     assert hosts.reached(BEST.address)
     assert not hosts.reached(BEST.address)
+
+
+def test_rests_that_another_worker_counted_go_on_here() -> None:
+    hosts = Hosts()
+    hosts.failed(BEST.address, REFUSED, rest_s=10, now=0, counted=7)
+    hosts.failed(BEST.address, REFUSED, rest_s=10, now=5, counted=8)  # he had missed one
+    assert hosts.failed(BEST.address, REFUSED, rest_s=10, now=10) == 9

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from momentum_node import worker_link as wire
 from momentum_node.errors import ProtocolError
+from momentum_node.findings import HostRests, Inquire, Knows, LookupFails
 
 FRAMES: list[wire.Frame] = [
     wire.Hello(0, 42),
@@ -24,8 +25,12 @@ FRAMES: list[wire.Frame] = [
     wire.AddressLost("198.18.0.41", 5.0),
     wire.Turn(7, "Pathway:shop", 10, 60),
     wire.YourTurn(7, 2.5),
+    HostRests("192.0.2.1", 120.0, 451, "4.4.1", "[internal] Connection refused", 3),
+    LookupFails("y.test", 3, 1),
     wire.Reload("abc"),
     wire.Refresh("y.test"),
+    Inquire(3, "y.test"),
+    Knows(3, "{}"),
     wire.Owned("n2", b"\xc6\x12\0\x29", b""),
     wire.Serves(1, 4),
     wire.Dial(3, "n2", 1, 8),

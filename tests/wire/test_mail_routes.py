@@ -20,8 +20,10 @@ ZONE = {
     ("silent.test.", "A"): ["192.0.2.6"],
     ("both.test.", "A"): ["192.0.2.7"],
     ("both.test.", "AAAA"): ["2001:db8::7"],
+    ("half.test.", "MX"): ["10 lost.test.", "20 plain.test."],
+    ("deaf.test.", "A"): ["192.0.2.8"],
 }
-BROKEN = {("silent.test.", "MX"), ("lost.test.", "MX"), ("lost.test.", "A")}
+BROKEN = {("silent.test.", "MX"), ("lost.test.", "MX"), ("lost.test.", "A"), ("deaf.test.", "AAAA")}
 
 
 @pytest.fixture
@@ -94,6 +96,27 @@ async def test_look_ups_that_fail_are_counted_by_periods(server: tuple[NameServe
     ]
 
 
+async def test_two_workers_count_together(server: tuple[NameServer, Resolver]) -> None:
+    one, other = server[1], Resolver(["127.0.0.1"], server[0].port)
+    one.on_counted, other.on_counted = other.heed, one.heed
+    stops, patience = stops_of("silent.test", None, (), 25), Patience(mx_failures=2)
+    found = [await asking.targets(stops, patience) for asking in (one, other, one)]
+    assert found[:2] == [NoRoute(LOOKUP_FAILED, 1), NoRoute(LOOKUP_FAILED, 1)]
+    assert found[2] == [Target("192.0.2.6", 25, "silent.test", 0, "silent.test")]
+    server[0].broken = set()
+    await other.targets(stops, patience)
+    server[0].broken = BROKEN
+    assert await one.targets(stops, patience) == NoRoute(LOOKUP_FAILED, 1)
+
+
+async def test_a_host_that_the_dns_tells_nothing_of_does_not_keep_mail_from_the_others(
+    server: tuple[NameServer, Resolver],
+) -> None:
+    assert await addresses(server[1], "half.test") == ["192.0.2.4"]
+    server[1].use_ipv6 = True
+    assert await addresses(server[1], "deaf.test") == ["192.0.2.8"]
+
+
 async def test_ipv6_addresses_are_asked_for_where_they_are_wanted(server: tuple[NameServer, Resolver]) -> None:
     assert await addresses(server[1], "both.test") == ["192.0.2.7"]
     server[1].use_ipv6 = True
@@ -119,3 +142,11 @@ async def test_what_is_forgotten_is_asked_for_again(server: tuple[NameServer, Re
         server[1].forget(name)
         await addresses(server[1], "two.test")
         assert server[0].questions - before == questions
+
+
+async def test_that_there_is_no_such_domain_is_forgotten_too(server: tuple[NameServer, Resolver]) -> None:
+    assert await addresses(server[1], "new.test") == NoRoute(DOMAIN_UNKNOWN)
+    server[0].zone = {("new.test.", "A"): ["192.0.2.10"]}
+    assert await addresses(server[1], "new.test") == NoRoute(DOMAIN_UNKNOWN)  # the answer is kept
+    server[1].forget("new.test")
+    assert await addresses(server[1], "new.test") == ["192.0.2.10"]

@@ -11,6 +11,7 @@ from typing import ClassVar
 import pytest
 
 from momentum_node import worker_link as wire
+from momentum_node.findings import HostRests, LookupFails
 from momentum_node.workers import SILENCE_S, Workers
 
 VIP = ip_address("198.18.0.41")
@@ -143,14 +144,49 @@ async def test_a_new_generation_takes_back_the_ports_it_has_no_listener_for(door
     ]
 
 
-async def test_what_one_worker_finds_of_a_next_hop_the_others_are_told(door: tuple[Workers, Path]) -> None:
+async def test_what_one_worker_finds_of_a_next_hop_or_a_name_the_others_are_told(door: tuple[Workers, Path]) -> None:
     finder, other = FakeWorker(door[1]), FakeWorker(door[1], 1)
     for worker in (finder, other):
         assert isinstance(await worker.hear(), wire.Welcome)
-    found = wire.HostRests("192.0.2.1", 120.0, 451, "4.4.1", "[internal] Connection refused")
+    found = HostRests("192.0.2.1", 120.0, 451, "4.4.1", "[internal] Connection refused")
     finder.say(found)
     assert await other.hear() == found
-    finder.say(wire.HostRests("192.0.2.1", 0.0))
-    assert await other.hear() == wire.HostRests("192.0.2.1", 0.0)
+    finder.say(LookupFails("y.test", 3, 1))
+    assert await other.hear() == LookupFails("y.test", 3, 1)
     finder.say(wire.Hello(0, 1))
     assert isinstance(await finder.hear(), wire.Welcome)  # and nothing of its own came back before it
+
+
+async def test_a_worker_that_reads_late_is_told_of_every_address(door: tuple[Workers, Path]) -> None:
+    workers, path = door
+    addresses = [ip_address(int(VIP) + number) for number in range(5000)]
+    worker = FakeWorker(path)
+    await worker.hear()
+    for address in addresses:
+        await workers.start(address, [])
+    assert [await worker.hear() for _ in addresses] == [wire.AddressGained(str(one)) for one in addresses]
+
+
+async def test_a_worker_that_comes_later_knows_what_the_others_have_found(door: tuple[Workers, Path]) -> None:
+    finder, other = FakeWorker(door[1]), FakeWorker(door[1], 1)
+    for worker in (finder, other):
+        assert isinstance(await worker.hear(), wire.Welcome)
+    back, lost = HostRests("192.0.2.2", 99.0), LookupFails("lost.test", 3, 1)
+    for found in (HostRests("192.0.2.1", 120.0, failures=4), back, lost, LookupFails("y.test", 1, 1)):
+        finder.say(found)
+        assert await other.hear() == found
+    for found in (HostRests("192.0.2.2", 0.0), LookupFails("y.test", 0, 0)):
+        finder.say(found)
+        assert await other.hear() == found
+    late = FakeWorker(door[1], 2)
+    assert isinstance(await late.hear(), wire.Welcome)
+    rests = await late.hear()
+    assert isinstance(rests, HostRests)
+    assert (rests.address, rests.failures) == ("192.0.2.1", 4)
+    assert 60 < rests.rest_s <= 120
+    assert await late.hear() == lost
+    door[0].refresh("lost.test")
+    later = FakeWorker(door[1], 3)
+    assert [type(await later.hear()) for _ in range(2)] == [wire.Welcome, HostRests]
+    later.say(wire.Hello(3, 1))
+    assert isinstance(await later.hear(), wire.Welcome)  # nothing more of a name that is asked for anew

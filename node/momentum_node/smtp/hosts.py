@@ -13,6 +13,7 @@ from momentum_node.smtp.routes import Target
 NO_CONNECTION: Final = reply(451, "4.4.1", "[internal] No valid hosts (unable to make any connections)")
 SHORTEST_REST_S: Final = 1.0  # Host_Failure_Retry = 0 does not mean a connection a millisecond
 FORGET_S: Final = 86_400.0
+MOST_TURNS: Final = 100_000  # addresses whose last turn is remembered
 
 
 @dataclass(slots=True)
@@ -41,6 +42,8 @@ class Hosts:
         self._failed: dict[tuple[str, Hashable], _Failed] = {}
         self._plain: dict[str, float] = {}  # until when
         self._open: defaultdict[str, int] = defaultdict(int)
+        self._turns: dict[str, int] = {}  # the how-manieth connection the last one was
+        self._connections = 0
 
     def tick(self, now: float) -> None:
         """Forget what is long over."""
@@ -49,18 +52,21 @@ class Hosts:
 
     # -- what happened
 
-    def failed(self, address: str, why: Reply, rest_s: float, now: float, manner: Hashable = None) -> bool:
+    def failed(
+        self, address: str, why: Reply, rest_s: float, now: float, manner: Hashable = None, counted: int = 1
+    ) -> int:
         """It took no connection, or none for letters of this manner: leave it alone. Failures within one rest are one.
 
-        `manner` None: it is the same for everybody. True: a rest begins.
+        `manner` None: it is the same for everybody. `counted`: rests in a row as another worker has counted. Gives the
+        rests in a row when one begins, else 0.
         """
         before = self._failed.get((address, manner))
         if before is not None and before.until > now:
-            before.why = why
-            return False
-        count = 1 if before is None else before.count + 1
+            before.why, before.count = why, max(before.count, counted)
+            return 0
+        count = max(counted, 1 if before is None else before.count + 1)
         self._failed[address, manner] = _Failed(now + max(rest_s, SHORTEST_REST_S), why, count)
-        return True
+        return count
 
     def reached(self, address: str, manner: Hashable = None) -> bool:
         """It takes letters of this manner. True: that is new for everybody."""
@@ -76,6 +82,10 @@ class Hosts:
     def opened(self, address: str) -> None:
         """One more connection."""
         self._open[address] += 1
+        self._connections += 1
+        if len(self._turns) >= MOST_TURNS:
+            self._turns.clear()
+        self._turns[address] = self._connections
 
     def closed(self, address: str) -> None:
         """One less."""
@@ -90,13 +100,30 @@ class Hosts:
         return self._plain.get(address, 0.0) > now
 
     def usable(self, targets: Iterable[Target], now: float, manner: Hashable = None) -> list[Target]:
-        """Those to try, in order: no failure lately, lower preference first, then fewer open connections."""
+        """Those to try, in order: no failure lately, lower preference first, then fewer open connections, then in turn.
+
+        Equal ones share the load also where one connection comes after the other (RFC 5321 §5.1).
+        """
         rested = [one for one in targets if all(failed.until <= now for failed in self._known(one.address, manner))]
-        return sorted(rested, key=lambda one: (one.preference, self._open.get(one.address, 0)))
+        return sorted(rested, key=self._order)
+
+    def _order(self, one: Target) -> tuple[int, int, int]:
+        return one.preference, self._open.get(one.address, 0), self._turns.get(one.address, 0)
 
     def _known(self, address: str, manner: Hashable) -> Iterator[_Failed]:
         keys = ((address, None), (address, manner)) if manner is not None else ((address, None),)
         return (self._failed[key] for key in keys if key in self._failed)
+
+    def connections(self, address: str) -> int:
+        """Open ones of this worker."""
+        return self._open.get(address, 0)
+
+    def rest(self, address: str, now: float) -> tuple[float, int, str]:
+        """For how long it is left alone by everybody, after how many failures in a row, and why; 0: it is not."""
+        failed = self._failed.get((address, None))
+        if failed is None or failed.until <= now:
+            return 0.0, 0, ""
+        return failed.until - now, failed.count, failed.why.text
 
     def silence(self, targets: Sequence[Target], now: float, manner: Hashable = None) -> Silence:
         """What to say of a queue with these hosts, none of which takes a connection."""

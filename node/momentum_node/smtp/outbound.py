@@ -16,6 +16,7 @@ from momentum_node.config.nexthops import literal
 from momentum_node.errors import MomentumError
 from momentum_node.smtp.client import Client, ClientEvent, Ended, Finished, Letter, Ready
 from momentum_node.smtp.opening import Secure, tls_failed
+from momentum_node.smtp.paces import Pace
 from momentum_node.smtp.peernames import ascii_name, fits
 from momentum_node.smtp.reply import Reply, reply
 from momentum_node.smtp.routes import Target
@@ -64,6 +65,8 @@ class Connection(asyncio.Protocol):
         self.room: int | None = None
         """Recipients that the server takes in one transaction, where it has shown that."""
         self.tls_version: str | None = None
+        self.pace = Pace()
+        """How long it takes, see `Paces`."""
         self._context = context
         self._handshake: asyncio.Task[None] | None = None  # kept from being collected; it ends with the transport
         self._owner = owner
@@ -73,7 +76,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._deadline = 0.0
+        self._deadline = self._sent_at = 0.0
         self._is_closed = False
         self._was_ready = False
 
@@ -131,6 +134,7 @@ class Connection(asyncio.Protocol):
     def send(self, letter: Letter) -> None:
         """Begin a transaction; only after `connection_ready`."""
         self.recipients += len(letter.recipients)
+        self._sent_at = self._loop.time()
         events = self._client.send(letter)
         self._perform([])
         if events:  # refused at once; not from inside the call, or a long queue of such letters would nest
@@ -160,7 +164,9 @@ class Connection(asyncio.Protocol):
                 case Secure():
                     self._handshake = self._loop.create_task(self._secure())
                 case Finished(replies, stages):
-                    self.delivered += any(one.is_positive for one in replies)
+                    if any(one.is_positive for one in replies):
+                        self.delivered += 1
+                        self.pace.delivered(self._loop.time() - self._sent_at)
                     is_free = True
                     self.stages = stages
                     self._owner.letter_finished(self, replies)

@@ -1,8 +1,8 @@
 """Asking the DNS for the hosts of a domain: one question at a time for each domain, answers kept for their TTL."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Final, NamedTuple
 
 import dns.asyncresolver
@@ -24,10 +24,10 @@ from momentum_node.smtp.routes import (
     joined,
     order_mx,
 )
+from momentum_node.smtp.unanswered import Counts, Unanswered
 
 CACHE_ENTRIES = 100_000
 LIFETIME_S = 15.0
-MOST_FAILING = 10_000  # domains whose failed look-ups are remembered
 
 
 class Patience(NamedTuple):
@@ -40,13 +40,6 @@ class Patience(NamedTuple):
 PATIENCE: Final = Patience()
 
 
-@dataclass(slots=True)
-class _Failing:
-    queries: int = 0  # for MX records, in a row
-    periods: int = 0
-    counted_at: float = 0.0
-
-
 class Resolver:
     """`nameservers` and `port` are for tests; by default the system's resolv.conf says whom to ask."""
 
@@ -55,7 +48,9 @@ class Resolver:
         self._given = nameservers
         self._port = port
         self._asking: dict[Stop, asyncio.Task[list[Target] | NoRoute]] = {}
-        self._failing: dict[str, _Failing] = {}
+        self._unanswered = Unanswered()
+        self.on_counted: Callable[[str, Counts], None] = lambda _name, _counts: None
+        """A name was asked for in vain again, or has an answer again: what other workers are to `heed`."""
         self._dns: dns.asyncresolver.Resolver | None = None
 
     def _resolver(self) -> dns.asyncresolver.Resolver:
@@ -71,10 +66,7 @@ class Resolver:
     def forget(self, name: str | None = None) -> None:
         """Ask again for the hosts of a name and for their addresses, next time; None: for everything."""
         cache = None if self._dns is None else self._dns.cache
-        if name is None:
-            self._failing.clear()
-        else:
-            self._failing.pop(name, None)
+        self._unanswered.forget(name)
         if cache is None:
             return
         if name is None:
@@ -84,8 +76,12 @@ class Resolver:
         hosts = [] if known is None or known.rrset is None else [record.exchange for record in known.rrset]
         cache.flush(_key(name, "MX"))
         for host in (name, *hosts):
-            for kind in ("A", "AAAA"):
+            for kind in ("A", "AAAA", "ANY"):  # ANY: that there is no such name
                 cache.flush(_key(host, kind))
+
+    def heed(self, name: str, counts: Counts) -> None:
+        """Another worker has counted."""
+        self._unanswered.heed(name, counts, clock.monotonic())
 
     async def targets(self, stops: Sequence[Stop], patience: Patience = PATIENCE) -> list[Target] | NoRoute:
         """All addresses of a way, best first."""
@@ -101,17 +97,27 @@ class Resolver:
         return await asyncio.shield(task)
 
     async def _ask(self, stop: Stop, patience: Patience) -> list[Target] | NoRoute:
+        before = self._unanswered.of(stop.name)
+        found = await self._look_up(stop, patience)
+        counts = self._unanswered.of(stop.name)
+        if counts != before:
+            self.on_counted(stop.name, counts)
+        return found
+
+    async def _look_up(self, stop: Stop, patience: Patience) -> list[Target] | NoRoute:
         try:
             hosts = await self._hosts(stop, patience)
             if isinstance(hosts, NoRoute):
-                return hosts
-            found = [target for host in hosts for target in await self._addresses(stop, host)]
+                found: list[Target] | NoRoute = hosts
+            else:
+                found = await self._addresses(stop, hosts)
         except (dns.resolver.NXDOMAIN, dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.IDNAException):
+            self._unanswered.forget(stop.name)
             return NoRoute(DOMAIN_UNKNOWN)
         except dns.exception.DNSException:
-            return NoRoute(LOOKUP_FAILED, self._failed(stop.name, patience))
-        if (failing := self._failing.get(stop.name)) is not None:
-            failing.periods = 0
+            periods = self._unanswered.failed(stop.name, patience.period_s, clock.monotonic())
+            return NoRoute(LOOKUP_FAILED, periods)
+        self._unanswered.answered(stop.name)
         return found or NoRoute(NO_HOST)
 
     async def _hosts(self, stop: Stop, patience: Patience) -> list[Host] | NoRoute:
@@ -121,39 +127,29 @@ class Resolver:
         try:
             answer = await self._resolver().resolve(stop.name, "MX", search=False, raise_on_no_answer=False)
         except (dns.resolver.NoNameservers, dns.exception.Timeout):
-            failing = self._record(stop.name)
-            failing.queries += 1
-            if failing.queries <= patience.mx_failures:
+            if self._unanswered.query_failed(stop.name) <= patience.mx_failures:
                 raise
             return [Host(stop.name)]
-        if (known := self._failing.get(stop.name)) is not None:
-            known.queries = 0
+        self._unanswered.query_answered(stop.name)
         found = order_mx((record.preference, record.exchange.to_text()) for record in answer)
         return found or [Host(stop.name)]
 
-    async def _addresses(self, stop: Stop, host: Host) -> list[Target]:
-        targets = []
-        for kind in ("A", "AAAA") if self.use_ipv6 else ("A",):
+    async def _addresses(self, stop: Stop, hosts: Sequence[Host]) -> list[Target]:
+        """Of those hosts that the DNS says something of now; raises what is in the way when it is none."""
+        targets: list[Target] = []
+        failure: dns.exception.DNSException | None = None
+        for host, kind in product(hosts, ("A", "AAAA") if self.use_ipv6 else ("A",)):
             try:
                 answer = await self._resolver().resolve(host.name, kind, search=False)
             except (dns.resolver.NoAnswer, dns.resolver.NXDOMAIN):
                 continue
-            targets += [_target(stop, record.address, host) for record in answer]
+            except (dns.resolver.NoNameservers, dns.exception.Timeout) as error:
+                failure = error
+            else:
+                targets += [_target(stop, record.address, host) for record in answer]
+        if failure is not None and not targets:
+            raise failure
         return targets
-
-    def _record(self, name: str) -> _Failing:
-        found = self._failing.get(name)
-        if found is None:
-            if len(self._failing) >= MOST_FAILING:
-                self._failing.clear()
-            found = self._failing[name] = _Failing()
-        return found
-
-    def _failed(self, name: str, patience: Patience) -> int:
-        failing, now = self._record(name), clock.monotonic()
-        if not failing.periods or now - failing.counted_at >= patience.period_s:
-            failing.periods, failing.counted_at = failing.periods + 1, now
-        return failing.periods
 
 
 def _key(

@@ -10,6 +10,7 @@ from typing import Final
 
 from momentum_node import clock
 from momentum_node.config.model import Address, Binding
+from momentum_node.findings import Finding
 from momentum_node.limits.rules import LimitRules
 from momentum_node.smtp.client import Letter
 from momentum_node.smtp.hosts import Silence
@@ -36,7 +37,7 @@ from momentum_node.spool.sources import ADDRESS_LOST, Sources
 from momentum_node.spool.store import Store
 from momentum_node.spool.tally import Tally
 from momentum_node.spool.telling import Teller
-from momentum_node.worker_link import Denied, Frame, Granted, HostRests, Recalled
+from momentum_node.worker_link import Denied, Frame, Granted, Recalled
 
 TICK_S: Final = 0.5
 SOURCE_REST_S: Final = 5.0  # after EADDRNOTAVAIL, before the next look
@@ -175,9 +176,9 @@ class Delivery:
             if key not in self.schedule.queues:
                 del self._lines[key]
 
-    def hear(self, frame: Granted | Denied | Recalled | HostRests) -> None:
-        """An answer of the core, or what another worker of this node found of a next hop."""
-        if isinstance(frame, HostRests):
+    def hear(self, frame: Granted | Denied | Recalled | Finding) -> None:
+        """An answer of the core, or what another worker of this node found of a next hop or a name."""
+        if isinstance(frame, Finding):
             self._dialer.heed(frame)
         else:
             self.leases.grants.hear(frame)

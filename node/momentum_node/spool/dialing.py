@@ -3,26 +3,30 @@
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any
 
 from momentum_node import clock
 from momentum_node.config.model import Address
+from momentum_node.findings import Finding, HostRests, LookupFails
 from momentum_node.limits.grants import Grant
 from momentum_node.smtp.hosts import NO_CONNECTION, SHORTEST_REST_S, Hosts, Silence
 from momentum_node.smtp.opening import TLS_FAILED_STATUS, TLS_STATUSES
 from momentum_node.smtp.outbound import CONNECT_TIMED_OUT, Connection, Owner
+from momentum_node.smtp.paces import Paces
 from momentum_node.smtp.reply import Reply, reply
 from momentum_node.smtp.resolver import Patience, Resolver
 from momentum_node.smtp.routes import Fence, NoRoute, Target
 from momentum_node.smtp.terms import Terms
 from momentum_node.smtp.tlscontexts import TlsContexts, client_context
+from momentum_node.smtp.unanswered import Counts
+from momentum_node.spool.knowledge import Known, told
 from momentum_node.spool.leases import Leases
 from momentum_node.spool.line import Line, Way
 from momentum_node.spool.lookup import Lookup
 from momentum_node.spool.siblings import Siblings
-from momentum_node.worker_link import Frame, HostRests
+from momentum_node.worker_link import Frame
 
 
 class Dialer:
@@ -36,8 +40,10 @@ class Dialer:
         self.secured: Counter[str] = Counter()
         self._owner = owner
         self._resolver = resolver
+        resolver.on_counted = lambda name, counts: send(LookupFails(name, *counts))
         self._leases = leases
         self._hosts = Hosts()
+        self._paces = Paces()
         self._contexts = TlsContexts(client_context)
         self._fence = Fence()
         self._hostname = ""
@@ -57,6 +63,10 @@ class Dialer:
         """For ever: notice certificates that were renewed."""
         return self._contexts.watch()
 
+    def known_of(self, lines: Iterable[Line]) -> Known:
+        """What `knowledge.told` says of these queues of one domain."""
+        return told(lines, self._hosts, self._paces, clock.wall())
+
     def tick(self, now: float) -> None:
         """Forget failures that are long over. `now`: wall clock."""
         self._hosts.tick(now)
@@ -67,12 +77,15 @@ class Dialer:
         if self._hosts.reached(connection.target.address, way.demands):
             self._send(HostRests(connection.target.address, 0.0))
 
-    def heed(self, told: HostRests) -> None:
-        """Another worker found that a host rests, or speaks again."""
-        if told.rest_s:
-            self._hosts.failed(told.address, reply(told.code, told.enhanced, told.text), told.rest_s, clock.wall())
+    def heed(self, found: Finding) -> None:
+        """Another worker found that a host rests, or speaks again; or how often a name was asked for in vain."""
+        if isinstance(found, LookupFails):
+            self._resolver.heed(found.name, Counts(found.queries, found.periods))
+        elif found.rest_s:
+            why = reply(found.code, found.enhanced, found.text)
+            self._hosts.failed(found.address, why, found.rest_s, clock.wall(), counted=found.failures)
         else:
-            self._hosts.reached(told.address)
+            self._hosts.reached(found.address)
 
     def closed(self, connection: Connection) -> None:
         """A connection that `dial` made is gone."""
@@ -92,8 +105,10 @@ class Dialer:
             self._rest(address, why, rest_s)
 
     def _rest(self, address: str, why: Reply, rest_s: float) -> None:
-        if self._hosts.failed(address, why, rest_s, clock.wall()):
-            self._send(HostRests(address, max(rest_s, SHORTEST_REST_S), why.code, why.enhanced, " ".join(why.lines)))
+        failures = self._hosts.failed(address, why, rest_s, clock.wall())
+        if failures:
+            rest_s, text = max(rest_s, SHORTEST_REST_S), " ".join(why.lines)
+            self._send(HostRests(address, rest_s, why.code, why.enhanced, text, failures))
 
     async def dial(self, line: Line, way: Way) -> Connection | NoRoute | Silence | None:
         """A connection, perhaps an idle one of another queue; or that there is no route; or that no host takes one; or
@@ -106,6 +121,7 @@ class Dialer:
         found = await self._resolver.targets(way.stops, patience)
         if not isinstance(found, NoRoute):
             found = self._fence.allowed(found, way.source)
+        line.found = found
         if isinstance(found, NoRoute):
             return found
         tried = set[str]()
@@ -133,8 +149,10 @@ class Dialer:
         try:
             for target in targets:
                 connection = await self._prepared(line, way, target)
+                began = clock.monotonic()
                 failure = await _attempt(connection, way.source)
                 if failure is None:
+                    connection.pace.connected(clock.monotonic() - began)
                     is_used = True
                     self._hosts.opened(target.address)
                     self._leases.opened(grant, connection)
@@ -156,7 +174,9 @@ class Dialer:
                 context = await asyncio.to_thread(self._contexts.get, demands.tls_options)
                 if context is None and may_do_without:
                     terms = replace(terms, tls="no")
-        return Connection(self._owner, target, line.options, terms, context)
+        connection = Connection(self._owner, target, line.options, terms, context)
+        connection.pace = self._paces.of(target.address)
+        return connection
 
     def _ehlo_name(self, line: Line) -> str:
         wanted = line.options.ehlo_hostname

@@ -13,7 +13,7 @@ from momentum_node.smtp.hosts import NO_CONNECTION, Silence
 from momentum_node.smtp.opening import TLS_STATUSES
 from momentum_node.smtp.outbound import Connection
 from momentum_node.smtp.reply import Reply
-from momentum_node.smtp.routes import LOOKUP_PURGED, NoRoute, Stop, stops_of
+from momentum_node.smtp.routes import LOOKUP_PURGED, NoRoute, Stop, Target, stops_of
 from momentum_node.smtp.terms import Method
 from momentum_node.spool.lookup import Lookup
 from momentum_node.spool.message import Message
@@ -52,6 +52,7 @@ class Line:
     idle: list[Connection] = field(default_factory=list)
     rest_until: float = 0.0  # wall clock
     failing_since: float | None = None
+    found: list[Target] | NoRoute | None = None  # where its mail goes, as it was looked up last
     opening: dict["asyncio.Task[None]", Address | None] = field(default_factory=dict)  # and from where
 
     @classmethod
