@@ -40,14 +40,21 @@ def test_a_disk_is_full_while_there_is_room_for_ends_of_messages(size: int, free
     assert disk(size, free).is_full == is_full
 
 
-async def test_clients_hear_it_at_the_door_or_after_their_message(tmp_path: Path) -> None:
+ROOMS = {
+    "disk": disk(GIB, 0),
+    "memory": Room(Path(), is_short=lambda: True),
+}
+
+
+@pytest.mark.parametrize("room", ROOMS.values(), ids=ROOMS)
+async def test_clients_hear_it_at_the_door_or_after_their_message(tmp_path: Path, room: Room) -> None:
     async with next_hop() as (hop, gateway):
         node = TellingNode(tmp_path, gateway)
         await node.start()
         try:
             inside = await Talk.to(node.port)
             await inside.say("EHLO pc7")
-            node.worker.room = disk(GIB, 0)
+            node.worker.room = room
             outside = await Talk.to(node.port)
             assert outside.greeting == "421 4.3.4 allocated resources exceeded"
             outside.close()
