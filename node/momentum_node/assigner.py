@@ -2,7 +2,7 @@
 
 import random
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,7 @@ class Assigner:
     def __init__(self, lookup: Lookup, holds: Callable[[Address], bool]) -> None:
         self._holds = holds
         self._plumbed: dict[Address, tuple[bool, float]] = {}
+        self._owners: Mapping[str, str | None] = {}
         self._said: dict[str, float] = {}
         self._policy: Policy | None = None
         self._policy_failures = 0
@@ -60,6 +61,10 @@ class Assigner:
             refuses_default=lookup.tree.value("default_binding") == "none",
         )
         self._load_policy(lookup)
+
+    def heed(self, owners: Mapping[str, str | None]) -> None:
+        """Who owns each binding that moves, None: nobody now. Before the first view somebody owns every one."""
+        self._owners = owners
 
     def _load_policy(self, lookup: Lookup) -> None:
         if self._policy is not None:
@@ -100,14 +105,14 @@ class Assigner:
     # -- states (`choice.States`)
 
     def state(self, binding: str) -> BindingState:
-        """See `States`. A DuraVIP that is not here counts as another node's."""
+        """See `States`. A DuraVIP that is not here is another node's, unless the view knows no owner."""
         known = self._lookup.node.bindings[binding]
         is_suspended = self._lookup.outbound(binding, "").suspend_delivery
         if known.address is None:
             return BindingState(is_local=True, is_plumbed=True, has_owner=True, is_suspended=is_suspended)
         if known.duravip:
-            is_here = self._holds(known.address)
-            return BindingState(is_local=is_here, is_plumbed=is_here, has_owner=True, is_suspended=is_suspended)
+            is_here, has_owner = self._holds(known.address), self._owners.get(binding, "") is not None
+            return BindingState(is_local=is_here, is_plumbed=is_here, has_owner=has_owner, is_suspended=is_suspended)
         is_plumbed = self._is_plumbed(known.address)
         return BindingState(is_local=True, is_plumbed=is_plumbed, has_owner=True, is_suspended=is_suspended)
 

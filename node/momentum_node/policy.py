@@ -14,9 +14,9 @@ rules. Such failures are counted, and logged once a minute. While calls hang, `a
 
 import asyncio
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,6 +62,9 @@ class Session:
     client_address: str
     local_address: str
     local_port: int
+    context: Mapping[str, str] = field(default_factory=dict)
+    """What `Context` and trusted clients have set, and auth_user, auth_status, ehlo_domain, can_relay, pathway, tls and
+    more, as the logs have them."""
 
 
 Assign = Callable[[Message, Session], object]
@@ -84,7 +87,8 @@ class Policy:
         if self._hanging >= MOST_HANGING:
             self._failed("all its threads hang")
             return None
-        session = Session(str(arrival.client or ""), str(arrival.received_on or ""), arrival.received_port)
+        local = str(arrival.received_on or "")
+        session = Session(str(arrival.client or ""), local, arrival.received_port, dict(arrival.context))
         call = asyncio.get_running_loop().run_in_executor(self._threads, self._assign, Message(arrival), session)
         done, _ = await asyncio.wait({call}, timeout=self._timeout_s)
         if not done:

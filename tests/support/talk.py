@@ -27,10 +27,26 @@ class Talk:
             if line[3:4] != "-":
                 return line.rstrip()
 
-    async def say(self, text: str) -> str:
-        """Say one line (or several, with CRLF between them) and hear one answer."""
+    def write(self, text: str) -> None:
+        """Say one line, or several with CRLF between them."""
         self._writer.write(text.encode() + b"\r\n")
+
+    async def say(self, text: str) -> str:
+        """As `write`, and hear one answer."""
+        self.write(text)
         return await self.hear()
+
+    async def lines(self) -> list[str]:
+        """All lines of the next answer, without their code."""
+        lines: list[str] = []
+        while not lines or lines[-1][3:4] == "-":
+            lines.append((await asyncio.wait_for(self._reader.readline(), 20)).decode().rstrip())
+        return [line[4:] for line in lines]
+
+    async def offers(self) -> list[str]:
+        """The lines of the answer to EHLO."""
+        self.write("EHLO pc7")
+        return await self.lines()
 
     async def begins(self, sender: str = "a@x.test") -> list[str]:
         """Everything up to the answer to DATA."""

@@ -230,7 +230,11 @@ passengers = st.builds(
 
 
 @given(
-    st.builds(Envelope, number, st.just("s"), st.integers(0, 1 << 40), st.booleans(), st.booleans(), text, text, text),
+    st.builds(
+        Envelope,
+        *(number, st.just("s"), st.integers(0, 1 << 40), st.booleans(), st.booleans(), *[text] * 4),
+        context=st.dictionaries(text, text).map(lambda pairs: tuple(pairs.items())),
+    ),
     st.lists(passengers, min_size=1, max_size=5, unique_by=lambda one: one.id),
 )
 def test_a_block_comes_back_as_it_was(envelope: Envelope, messages: list[Passenger]) -> None:

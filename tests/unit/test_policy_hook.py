@@ -1,6 +1,7 @@
 """A user's policy file: what it may do to a message is choose its binding, and nothing else."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,11 @@ async def test_it_chooses(tmp_path: Path) -> None:
     one = policy(tmp_path, "def assign(message, session):\n    return message.header('precedence')\n")
     assert await one.assign(ARRIVAL) == "bulk"
     assert one.failures == 0
+
+
+async def test_it_sees_the_context_of_the_session(tmp_path: Path) -> None:
+    one = policy(tmp_path, "def assign(message, session):\n    return session.context['customer']\n")
+    assert await one.assign(replace(ARRIVAL, context=(("customer", "17"),))) == "17"
 
 
 @pytest.mark.parametrize("body", ["1 / 0", "return 7", "raise SystemExit"])

@@ -1,12 +1,16 @@
 """AUTH PLAIN and LOGIN, and the stores they are checked against."""
 
 import base64
+from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from momentum_node.config.model import AuthParameters
 from momentum_node.errors import ConfigurationError
 from momentum_node.smtp.credentials import StoreAddress, Users, digest, parse_uri, parse_users
 from momentum_node.smtp.sasl import Credentials, Malformed, begin, encode
+from momentum_node.smtp.userstores import UserStores
 
 
 def b64(text: str) -> str:
@@ -90,3 +94,22 @@ def test_uris() -> None:
 
 def test_an_unknown_user_is_compared_as_well() -> None:
     assert not Users("file", {}).accept("user", "", "")
+
+
+@pytest.mark.parametrize("is_logged", [True, False])
+async def test_an_authentication_is_logged_where_that_is_asked_for(tmp_path: Path, is_logged: bool) -> None:
+    (tmp_path / "users").write_text("ann:s3cret\n")
+    parameters = AuthParameters(f"file://{tmp_path}/users", log_authentication=is_logged)
+    with capture_logs() as lines:
+        assert await UserStores().check(parameters, Credentials("PLAIN", "ann", "s3cret"), "mx.test")
+    assert any(line["event"] == "authentication" for line in lines) == is_logged
+    assert "s3cret" not in str(lines)
+
+
+@pytest.mark.parametrize(("realm", "is_good"), [(None, False), ("mail", True)])
+async def test_the_realm_is_the_options_or_our_name(tmp_path: Path, realm: str | None, is_good: bool) -> None:
+    (tmp_path / "users").write_text(f"ann:mail:{digest('ann', 'mail', 's3cret')}\n")
+    parameters = AuthParameters(f"digest://{tmp_path}/users", realm)
+    credentials = Credentials("PLAIN", "ann", "s3cret")
+    assert await UserStores().check(parameters, credentials, "mx.test") == is_good
+    assert await UserStores().check(parameters, credentials, "mail") is True

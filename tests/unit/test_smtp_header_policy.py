@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from momentum_node.config.model import InboundOptions
 from momentum_node.smtp.repair import Repair
+from momentum_node.smtp.returnpath import OldReturnPath
 from momentum_node.smtp.trace import Origin, head_of
 from tests.support.configuration import loaded
 from tests.support.dialogue import Dialogue
@@ -167,7 +168,7 @@ def head(content: str, **options: Any) -> str:
 
 def test_a_date_and_a_message_id_are_added_where_they_are_missing() -> None:
     added = head(f"{HEADERS}\\r\\nbody")
-    assert added.startswith("Received: from ")
+    assert added.startswith("Return-Path: <a@x.test>\r\nReceived: from ")
     assert added.endswith("\r\nDate: Mon, 23 Nov 2026 05:00:00 +0000\r\nMessage-ID: <00-01-00002-00000003@mx.test>\r\n")
     has_both = f"DATE: today\\r\\nmessage-id: <own@x.test>\\r\\n{HEADERS}\\r\\nDate: of the body"
     assert head(has_both).count("Date:") == head(has_both).count("Message-ID:") == 0
@@ -178,6 +179,32 @@ def test_a_date_and_a_message_id_are_added_where_they_are_missing() -> None:
 def test_headers_before_a_message_without_any_end_with_an_empty_line() -> None:
     assert head("just a line", missing_headers="allow").endswith("@mx.test>\r\n\r\n")
     assert head("\\r\\nonly a body", missing_headers="allow").endswith("@mx.test>\r\n")
+
+
+def test_there_is_one_return_path_and_it_is_the_envelopes() -> None:
+    old = "Return-Path: <old@x.test>\\r\\nreturn-PATH :\\r\\n <other@x.test>\\r\\n"
+    content = f"From: <a@x.test>\\r\\n{old}Subject: x\\r\\n\\r\\nReturn-Path: <body@x.test>\\r\\n"
+    assert kept(content) == b"From: <a@x.test>\r\nSubject: x\r\n\r\nReturn-Path: <body@x.test>\r\n\r\n"
+    assert kept(content, trace_headers=False).count(b"eturn-") == 3
+    text = f"no headers\\r\\n\\r\\n{old}"
+    assert kept(text, missing_headers="allow").count(b"eturn-") == 2
+    no_end = "From: <a@x.test>\\r\\nReturn-Path: <old@x.test>"
+    assert kept(no_end) == b"From: <a@x.test>\r\n"
+
+
+def test_a_long_header_section_is_not_held_back() -> None:
+    taken = OldReturnPath()
+    assert taken.feed(b"A: " + b"x" * 70_000) == b"A: " + b"x" * 70_000
+    assert taken.feed(b"\r\nReturn-Path: <a@x.test>\r\n\r\n").startswith(b"\r\nReturn")
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(0, 300)))
+def test_it_is_taken_out_wherever_packets_are_cut(rest: bytes, cuts: list[int]) -> None:
+    data = b"A: b\r\nReturn-Path: <a@x.test>\r\n" + rest
+    ends = [0, *sorted({cut for cut in cuts if cut < len(data)}), len(data)]
+    whole, taken = OldReturnPath(), OldReturnPath()
+    found = b"".join(taken.feed(data[start:end]) for start, end in pairwise(ends)) + taken.finish()
+    assert found == whole.feed(data) + whole.finish()
 
 
 # -- all of them

@@ -254,6 +254,22 @@ def test_chunks_carry_what_they_like() -> None:
         S: 503 5.5.1 bad sequence of commands
         S: 250 ...
     """)
+    Dialogue(InboundOptions(require_ehlo=True)).run("""
+        S: 220 ...
+        R: BDAT 5 LAST\\r\\nQUITxNOOP\\r\\n
+        S: 503 5.5.1 bad sequence of commands
+        S: 250 ...
+        C: MAIL FROM:<a@x.test>
+        S: 550 5.5.1 RFC2821 HELO/EHLO needed
+    """)
+
+
+@pytest.mark.parametrize("command", ["RSET", "EHLO client.test", "HELO client.test"])
+def test_chunks_of_a_transaction_that_was_given_up_are_in_no_other(command: str) -> None:
+    envelope = "MAIL FROM:<a@x.test>\\r\\nRCPT TO:<b@y.test>\\r\\n"
+    talk = Dialogue(OPEN).run(f"R: HELO client.test\\r\\n{envelope}BDAT 8\\r\\nS: x\\r\\n\\r\\n")
+    talk.run(f"R: {command}\\r\\n{envelope}BDAT 8 LAST\\r\\nS: y\\r\\n\\r\\n")
+    assert [content for _, content in talk.messages] == [b"S: y\r\n\r\n"]
 
 
 def test_a_session_on_an_address_that_moves_finishes_its_message_first() -> None:
@@ -266,6 +282,13 @@ def test_a_session_on_an_address_that_moves_finishes_its_message_first() -> None
         S: 250 kept
         S: 421 4.3.2 ...
     """)
+    assert talk.is_closed
+
+
+def test_a_session_that_is_to_end_ends_after_a_chunk_that_is_refused() -> None:
+    talk = Dialogue(OPEN).run("S: 220 ...").run("R: HELO client.test\\r\\nBDAT 5\\r\\nhel")
+    talk.perform(talk.session.end(ADDRESS_MOVES))
+    talk.run("R: lo").run("S: 250 ...").run("S: 503 5.5.1 ...").run("S: 421 4.3.2 ...")
     assert talk.is_closed
 
 

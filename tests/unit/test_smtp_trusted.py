@@ -6,6 +6,7 @@ from ipaddress import ip_address
 import pytest
 
 from momentum_node.config.model import InboundOptions
+from momentum_node.smtp.context import kept_context
 from momentum_node.smtp.events import Become, Client, Refused, State
 from momentum_node.smtp.xclient import Attributes, from_xtext, to_xtext
 from tests.support.configuration import loaded
@@ -113,6 +114,35 @@ def test_another_address_in_the_middle_of_a_transaction() -> None:
         C: XREMOTEIP 192.0.2.1
         S: 500 5.5.2 unrecognized command
     """)
+
+
+def test_a_client_that_xclient_names_has_its_own_context() -> None:
+    options = replace(TRUSTED, smtp_extensions=TRUSTED.smtp_extensions | {"XCLIENT"})
+    talk = Dialogue(options).run(f"""
+        {HELO}
+        C: XSETCONTEXT colour=red
+        S: 250 2.0.0 ok
+    """)
+    (event,) = talk.session.receive(b"XCLIENT ADDR=192.0.2.9 LOGIN=ann\r\n")
+    assert isinstance(event, Become)
+    client = Client(ip_address("192.0.2.9"), replace(TRUSTED, context=(("customer", "9"),)), "mx.test", "momentum")
+    talk.perform(talk.session.restart(client, "pc9", True, event.attributes.user))
+    context = dict(kept_context(talk.session))
+    assert "colour" not in context
+    assert (context["customer"], context["ehlo_domain"]) == ("9", "pc9")
+    assert (context["auth_user"], context["auth_status"]) == ("ann", "pass")
+
+
+def test_messages_of_one_client_keep_the_same_context() -> None:
+    """The counts of a session are not in it: there may be a million messages of one client."""
+    one, two = (Dialogue(TRUSTED).run(HELO) for _ in range(2))
+    two.run("""
+        C: MAIL FROM:<a@x.test>
+        S: 250 ...
+        C: RCPT TO:<b@y.test>
+        S: 250 ...
+    """)
+    assert kept_context(one.session) is kept_context(two.session)
 
 
 def test_what_is_no_address_is_refused() -> None:

@@ -18,3 +18,14 @@ def test_what_many_messages_share_is_in_memory_once() -> None:
     assert one.recipients[0].binding is two.recipients[0].binding
     assert one.recipients[0].domain is two.recipients[0].domain
     assert one.recipients[0].address != two.recipients[0].address
+
+
+def test_the_context_of_a_session_comes_back_and_is_in_memory_once() -> None:
+    context = (("customer", "17"), ("ehlo_domain", "d\udcfcrr.test"))
+    envelope = Envelope(1.0, "news@x.test", 10, context=context)
+    one, two = (
+        decode_transaction(b"".join(encode_transaction(Transaction(envelope, (Recipient(id_, "", "", ""),), b""))))
+        for id_ in ("1", "2")
+    )
+    assert one.envelope == envelope
+    assert one.envelope.context is two.envelope.context

@@ -2,11 +2,16 @@
 
 import json
 import smtplib
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
+from momentum_node.logs.events import Delayed
+from momentum_node.mmove.owners import told
 from tests.support.mailnode import MailNode
+from tests.support.nexthop import next_hop
+from tests.support.tellingnode import TellingNode
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -61,3 +66,46 @@ async def test_without_a_binding_mail_is_refused_for_now(tmp_path: Path) -> None
     finally:
         await node.stop()
     assert refused.value.smtp_code == 451
+
+
+async def test_mail_of_a_binding_whose_address_is_nowhere_waits(tmp_path: Path) -> None:
+    """And no try is counted: it leaves when the binding has an address that is here."""
+    binding = 'Binding "moves" {{ Bind_Address = "{}" Match_Domain = ( "x.test" ) }}'
+    async with next_hop() as (hop, gateway):
+        node = TellingNode(tmp_path, gateway, more=binding.format("203.0.113.9"))
+        await node.start()
+        try:
+            await node.submit("waits")
+            await node.submit("goes", sender="a@other.test")
+            await node.until(lambda: hop.content)
+            assert set(hop.subjects()) == {"goes"}
+            node.configure(gateway, more=binding.format("127.0.0.1"))
+            node.core.reload("2")
+            await node.until(lambda: "waits" in hop.subjects())
+            assert not any(isinstance(event, Delayed) for event in node.told)
+        finally:
+            await node.stop()
+
+
+GROUP = """
+Binding_Group "bulk" {
+  Binding "b1" { Bind_Address = "198.18.0.1" Enable_Duravip = true }
+  Binding "b2" { Bind_Address = "198.18.0.2" Enable_Duravip = true }
+}
+regex_binding2 "rules" { "group:bulk" = "rcptto =~ '@'" }
+Cluster { Topology "198.18.0.0/24" { CidrMask = "32" Interface = "lo" } }
+"""
+
+
+async def test_a_group_passes_over_an_address_that_nobody_owns(tmp_path: Path) -> None:
+    node = TellingNode(tmp_path, "127.0.0.1:9", more=GROUP)
+    await node.start()
+    try:
+        node.core.tell_owners(told({"n2": [ip_address("198.18.0.2")]}, ("n1", "n2")))
+        await node.until(lambda: not node.worker.assigner.state("b1").has_owner)
+        assert await bindings_of(node, *map(str, range(10))) == ["b2"] * 10
+        node.core.tell_owners(told({"n1": [ip_address("198.18.0.1")]}, ("n1", "n2")))
+        await node.until(lambda: node.worker.assigner.state("b1").has_owner)
+        assert set(await bindings_of(node, *map(str, range(10, 20)))) == {"b1"}
+    finally:
+        await node.stop()

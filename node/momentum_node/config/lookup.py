@@ -63,6 +63,7 @@ INBOUND: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "domain_for_unqualified_recipient_addresses": ("unqualified_recipient_domain", lambda value: value or None),
     "relay_hosts": ("relay_hosts", _same),
     "relay_domains": ("relay_domains", _globs),
+    "bounce_domains": ("bounce_domains", _globs),
     "relay_for_sending_domains": ("relay_for_sending_domains", _globs),
     "open_relay": ("open_relay", _same),
     "listener_sessions": ("listener_sessions", _same),

@@ -80,6 +80,7 @@ class InboundOptions:
     unqualified_recipient_domain: str | None = None  # Domain_For_Unqualified_Recipient_Addresses
     relay_hosts: tuple[Network, ...] = ()
     relay_domains: tuple[str, ...] = ()  # globs, lower case
+    bounce_domains: tuple[str, ...] = ()  # globs, lower case: bounces of our own mail come back to them
     relay_for_sending_domains: tuple[str, ...] = ()  # globs, lower case
     open_relay: bool = False
     listener_sessions: int = 0  # 0 = no limit

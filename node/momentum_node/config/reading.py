@@ -73,7 +73,7 @@ _MOVES = {"mmove_max_connections", "mmove_throttle_messages", "unconditional_reb
 _DURAVIP = {"enable_duravip", "duravip_preference", "duravip_candidates", "duravip_apart"}
 _BUILT = {
     "": {*_GLOBAL, *lookup.INBOUND, *lookup.OUTBOUND, lookup.MAX_RETRIES, *_LIMITS, *_NODE, "bind_address"},
-    "security": {"user", "group"},
+    "security": {"user", "group", "capabilities", "privileges"},  # mail processes hold none, whatever is allowed
     "esmtp_listener": {*lookup.INBOUND, "pathway", "listen_backlog", "enable", "reconfig_message"},
     "listen": {*lookup.INBOUND, *_DURAVIP, "duravip_follow", "pathway", "listen_backlog", "enable"},
     "peer": {*lookup.INBOUND, "pathway"},

@@ -29,6 +29,7 @@ class Passage:
     group: str
     binding: str
     user: str  # that authenticated when it was received; "" = nobody
+    context: tuple[tuple[str, str], ...] = ()  # of the session that brought it
 
 
 @dataclass(frozen=True, slots=True)

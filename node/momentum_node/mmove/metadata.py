@@ -2,7 +2,7 @@
 
     msgpack map   v          1, the version; a receiver offers those it reads in its EHLO answer
                   created    seconds since the epoch        size      bytes of the content
-                  eight_bit  smtputf8  protocol  received_from  received_via  message_id  [batch  user]
+                  eight_bit  smtputf8  protocol  received_from  received_via  message_id  [batch  user  context]
                   messages   [[id, hop, retries, next attempt, binding, domain, [time of a hand-over …]] …]
                   [answers]  of each message: [host, code, enhanced code, text] or nil
 
@@ -18,7 +18,7 @@ import msgpack
 
 from momentum_node.errors import ProtocolError
 from momentum_node.smtp.reply import reply
-from momentum_node.spool.message import Answer, Envelope, answer_of
+from momentum_node.spool.message import Answer, Envelope, answer_of, shared
 
 VERSION: Final = 1
 MAX_BLOCK_BYTES: Final = 1 << 20
@@ -64,6 +64,7 @@ def encode(block: Block) -> bytes:
             "message_id": envelope.message_id,
             "batch": envelope.batch,
             "user": envelope.user,
+            "context": envelope.context,
             "messages": [
                 (one.id, one.hop, one.retries, one.next_attempt, one.binding, one.domain, one.trail)
                 for one in block.messages
@@ -93,6 +94,7 @@ def decode(data: bytes, sender: str) -> Block:
             message_id=_text(fields["message_id"]),
             batch=_text(fields.get("batch", "")),
             user=_text(fields.get("user", "")),
+            context=shared((_text(key), _text(value)) for key, value in fields.get("context", ())),
         )
         messages = tuple(_passenger(one) for one in fields["messages"])
         if (answers := fields.get("answers")) is not None:

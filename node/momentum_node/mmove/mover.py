@@ -188,7 +188,10 @@ class Mover:
         if self._lookup is None or self._view is None:
             return
         members, owner = self._view
-        self._holdings.heed(Owners(self._here, members, BindingOwners(self._lookup.node.bindings, owner)))
+        owners = Owners(self._here, members, BindingOwners(self._lookup.node.bindings, owner))
+        self._holdings.heed(owners)
+        if self.rebinding is not None:
+            self.rebinding.heed(owners)
         if self._sorting is None or self._sorting.done():
             self._sorting = self._spawn(self._sort())
 

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 from momentum_node.assigner import Assigner
 from momentum_node.config.model import Address
+from momentum_node.mmove.plan import Owners
 from momentum_node.spool.choice import Arrival
 from momentum_node.spool.message import Message
 
@@ -17,6 +18,10 @@ class Rebinding:
 
     def __init__(self, assigner: Assigner) -> None:
         self._assigner = assigner
+
+    def heed(self, owners: Owners) -> None:
+        """Another view, or other bindings: a group passes over what nobody owns."""
+        self._assigner.heed(owners.owner)
 
     async def local(self, messages: Sequence[Message], content: bytes) -> list[str | None]:
         """For each message (all have this content) the binding here that it may have; None: it has to leave."""
@@ -42,7 +47,7 @@ def _arrival(message: Message, head: bytes, body: bytes) -> Arrival:
     local, port = _endpoint(envelope.received_via)
     client, _ = _endpoint(envelope.received_from)
     sender_domain = envelope.sender.rpartition("@")[2].lower()
-    return Arrival(envelope.sender, sender_domain, message.recipient, local, port, client, head, body)
+    return Arrival(envelope.sender, sender_domain, message.recipient, local, port, client, head, body, envelope.context)
 
 
 def _endpoint(text: str) -> tuple[Address | None, int]:

@@ -11,6 +11,7 @@ from momentum_node.smtp.data import ContentCheck
 from momentum_node.smtp.relay import is_accepted
 from momentum_node.smtp.repair import Repair, repair_of
 from momentum_node.smtp.reply import Reply
+from momentum_node.smtp.returnpath import OldReturnPath
 
 MAX_RECIPIENTS: Final = 50_000
 """A bound where no option sets one; RFC 5321 §4.5.3.1.8 asks for at least 100."""
@@ -22,6 +23,7 @@ class Arriving:
 
     check: ContentCheck
     repair: Repair | None = None
+    old_path: OldReturnPath | None = None
     received: int = 0  # bytes of content, as they came
     sender: Mailbox = NULL
     eight_bit: bool = False
@@ -31,18 +33,23 @@ class Arriving:
     @classmethod
     def under(cls, options: InboundOptions) -> "Arriving":
         """A new one of a client with these options."""
-        return cls(ContentCheck(options), repair_of(options))
+        old_path = OldReturnPath() if options.trace_headers else None
+        return cls(ContentCheck(options), repair_of(options), old_path)
 
     def take(self, data: bytes) -> bytes:
         """More of the content; what is to be kept of it now."""
         self.received += len(data)
         kept = data if self.repair is None else self.repair.feed(data)
+        if self.old_path is not None:
+            kept = self.old_path.feed(kept)
         self.check.feed(kept)
         return kept
 
     def complete(self) -> bytes:
         """There is no more; what is to be kept of what was held back. `check.finish` then says what is wrong."""
         kept = b"" if self.repair is None else self.repair.finish()
+        if self.old_path is not None:
+            kept = self.old_path.feed(kept) + self.old_path.finish()
         self.check.feed(kept)
         return kept
 

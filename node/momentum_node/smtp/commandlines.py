@@ -21,6 +21,11 @@ class CommandLines:
         """More came."""
         self._data += data
 
+    @property
+    def is_open(self) -> bool:
+        """A line has begun and its end has not come."""
+        return self._too_long or bool(self._data)
+
     def clear(self) -> None:
         """Forget everything."""
         self._data.clear()

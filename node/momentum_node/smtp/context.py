@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Final
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.address import parse_mailbox, split_path
 from momentum_node.smtp.events import Refused, State
+from momentum_node.smtp.relay import relays_for
 from momentum_node.smtp.reply import Reply
+from momentum_node.spool.message import shared
 
 if TYPE_CHECKING:
     from momentum_node.smtp.session import Session
@@ -25,6 +27,7 @@ _PHASES: Final = {
     State.WAITING: "responding to body",
     State.CLOSED: "awaiting mailfrom",
 }
+_COUNTS: Final = frozenset({"connection_message_count", "connection_rcpt_count"})
 
 
 def refusal(session: "Session", answer: Reply) -> Refused:
@@ -33,21 +36,36 @@ def refusal(session: "Session", answer: Reply) -> Refused:
     return Refused(answer, _PHASES[session.state], module, dict(connection_context(session)), dict(_message(session)))
 
 
+def kept_context(session: "Session") -> tuple[tuple[str, str], ...]:
+    """What a message keeps of it: all but the counts, so that messages of one client have the same."""
+    return shared((key, value) for key, value in dict(connection_context(session)).items() if key not in _COUNTS)
+
+
 def connection_context(session: "Session") -> Iterator[tuple[str, str]]:
     """Keys and values of the session; its own come last, and cannot be set from outside."""
     yield from session.context.items()
-    yield "can_relay", str(session.can_relay).lower()
+    yield "can_relay", str(_can_relay(session)).lower()
     yield "connection_message_count", str(session.receptions)
     yield "connection_rcpt_count", str(session.recipients)
     if session.helo:
         yield "ehlo_domain", session.helo
         yield "ehlo_string", f"{'EHLO' if session.is_extended else 'HELO'} {session.helo}"
     yield "pathway", session.options.pathway
-    if session.is_tls:
+    if session.tls is not None:
         yield "tls", "true"
-        yield "tls_client_verified", str(session.is_verified).lower()
+        yield "tls_cipher", session.tls.cipher
+        yield "tls_client_verified", str(session.tls.is_verified).lower()
+    if session.tls is not None and session.tls.is_verified:
+        yield "tls_client_cert_subject", session.tls.subject
+    if session.auth_status:
+        yield "auth_status", session.auth_status
     if session.user is not None:
         yield "auth_user", session.user
+
+
+def _can_relay(session: "Session") -> bool:
+    message = session.message
+    return session.can_relay or (message is not None and relays_for(session.options, message.sender))
 
 
 def _message(session: "Session") -> Iterator[tuple[str, str]]:

@@ -38,7 +38,7 @@ class Dialogue(ABC):
     @property
     def is_mid_command(self) -> bool:
         """A command has begun and its end has not come."""
-        return bool(self._input)
+        return self._input.is_open
 
     @property
     def buffered(self) -> int:
@@ -124,7 +124,9 @@ class Dialogue(ABC):
     # -- replies
 
     def answer(self, answer: Reply) -> None:
-        """Say it."""
+        """Say it, unless it is over."""
+        if self.state is State.CLOSED:
+            return
         if self.notes_refusals and answer.code >= 400:
             self._events.append(self._refusal(answer))
         self._output.append(answer.encode())

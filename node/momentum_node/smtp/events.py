@@ -54,6 +54,15 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """What a handshake came to."""
+
+    cipher: str = ""  # "TLSv1.3 TLS_AES_256_GCM_SHA384"
+    is_verified: bool = False  # with a client certificate that our CA knows
+    subject: str = ""  # of that certificate: /C=DE/O=Example/CN=client.test
+
+
+@dataclass(frozen=True, slots=True)
 class StartTls:
     """Send what `output` holds, make the handshake as the server, then call `secured`; read `behind` after it."""
 

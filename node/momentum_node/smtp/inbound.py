@@ -16,7 +16,7 @@ from momentum_node.logs.events import Received, Rejected
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.admission import Admission
 from momentum_node.smtp.arriving import Arriving
-from momentum_node.smtp.context import AT_CONNECT, OVER_THE_LIMIT
+from momentum_node.smtp.context import AT_CONNECT, OVER_THE_LIMIT, kept_context
 from momentum_node.smtp.events import (
     Authenticate,
     AwaitTurn,
@@ -29,6 +29,7 @@ from momentum_node.smtp.events import (
     Event,
     Refused,
     StartTls,
+    Tls,
 )
 from momentum_node.smtp.keeping import Endpoints, Keeper, Spool
 from momentum_node.smtp.proxyheader import read_header
@@ -36,7 +37,7 @@ from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.sasl import Credentials
 from momentum_node.smtp.session import Session
 from momentum_node.smtp.trace import Origin, protocol_name
-from momentum_node.smtp.transports import address_of, cipher_of, has_certificate
+from momentum_node.smtp.transports import address_of, tls_of
 from momentum_node.smtp.xclient import Attributes
 from momentum_node.spool.message import Message
 
@@ -70,7 +71,7 @@ class Inbound(asyncio.Protocol):
         self._connection_id = ""
         self._keeper = Keeper(reception, lambda is_behind: self._pause("disk", is_behind), self._received)
         self._heard = 0.0
-        self._command_since: float | None = None
+        self._command_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._paused_for: set[str] = set()
         self._work: set[asyncio.Task[None]] = set()
@@ -126,8 +127,7 @@ class Inbound(asyncio.Protocol):
             return
         self._reception.sessions.add(self)
         self._take(admitted)
-        is_tls = self._transport.get_extra_info("ssl_object") is not None
-        self._session = Session(admitted, is_tls=is_tls, is_verified=has_certificate(self._transport))
+        self._session = Session(admitted, tls_of(self._transport))
         self._transport.write(self._session.output())
         if self._timer is None:
             self._arm()
@@ -148,8 +148,9 @@ class Inbound(asyncio.Protocol):
         elif session is not None:
             self._compare(session)
             session.notes_refusals = self._teller.hub.wants(Rejected)
+            if not session.is_mid_command or b"\n" in data:
+                self._command_since = self._heard
             self._perform(session.receive(data))
-            self._command_since = (self._command_since or self._heard) if session.is_mid_command else None
             self._pause("commit", session.buffered > BUFFER_BYTES)
         else:
             self._early += data
@@ -247,10 +248,11 @@ class Inbound(asyncio.Protocol):
             client=f"{self.client}:{self._client_port}",
             helo=session.helo,
             hostname=self._options.received_hostname or self._hostname,
-            protocol=protocol_name(session.is_extended, arriving.smtputf8, session.is_tls, is_authenticated),
-            cipher=cipher_of(self._transport) if session.is_tls else "",
+            protocol=protocol_name(session.is_extended, arriving.smtputf8, session.tls is not None, is_authenticated),
+            cipher="" if session.tls is None else session.tls.cipher,
             is_traced=self._options.trace_headers,
             user=session.user or "",
+            context=kept_context(session),
         )
         ends = Endpoints(self.client, self._client_port, self.local, self._local_port)
         self._keeper.complete(arriving, ends, origin, self._hostname, self._answer)
@@ -303,7 +305,7 @@ class Inbound(asyncio.Protocol):
         if context is None:
             self._transport.abort()  # the client was told to go ahead, and there is nothing to go ahead with
         elif await self._handshake(context) and self._session is not None:
-            self._perform(self._session.secured(has_certificate(self._transport)))
+            self._perform(self._session.secured(tls_of(self._transport) or Tls()))
             if behind:
                 self.data_received(behind)
 
@@ -380,7 +382,10 @@ class Inbound(asyncio.Protocol):
     def _arm(self) -> None:
         """Look again when the client could first have been silent for too long."""
         limit = min(self._options.idle_time_s or COMMAND_LIMIT_S, COMMAND_LIMIT_S)
-        left = self._heard + limit - self._loop.time()
+        due = self._heard + limit
+        if self._session is not None and self._session.is_mid_command:
+            due = min(due, self._command_since + COMMAND_LIMIT_S)
+        left = due - self._loop.time()
         self._timer = self._loop.call_later(left if left > 0 else limit, self._look)
 
     def _look(self) -> None:
@@ -389,7 +394,7 @@ class Inbound(asyncio.Protocol):
             return
         if idle and now - self._heard >= idle and not self._paused_for - {"replies"}:
             self.abort(say.IDLE)
-        elif self._command_since is not None and now - self._command_since >= COMMAND_LIMIT_S:
+        elif self._session.is_mid_command and now - self._command_since >= COMMAND_LIMIT_S:
             self.abort(say.COMMAND_TIMEOUT)
         else:
             self._arm()

@@ -132,9 +132,9 @@ class Keeper:
         if self._spool.assigner.looks_inside:
             start = content.start or b"".join(content.parts)
         head, _, body = start.partition(b"\r\n\r\n")
-        sender, ends = message.arriving.sender, message.ends
+        sender, ends, context = message.arriving.sender, message.ends, message.origin.context
         return [
-            Arrival(sender.text, sender.domain, one.text, ends.local, ends.local_port, ends.client, head, body)
+            Arrival(sender.text, sender.domain, one.text, ends.local, ends.local_port, ends.client, head, body, context)
             for one in message.arriving.recipients
         ]
 
@@ -174,6 +174,7 @@ class Keeper:
             message_id(batch, hostname) if arriving.check.wants_message_id else arriving.check.message_id,
             batch if len(recipients) > 1 else "",
             message.origin.user,
+            message.origin.context,
         )
         content = message.content
         name = None if content.large is None else content.large.name

@@ -11,6 +11,11 @@ def matches_glob(domain: str, globs: tuple[str, ...]) -> bool:
     return any(domain == glob or ("*" in glob and fnmatchcase(domain, glob)) for glob in globs)
 
 
+def relays_for(options: InboundOptions, sender: Mailbox) -> bool:
+    """Whoever brings mail of this sender may send it to anybody."""
+    return bool(sender.domain) and matches_glob(sender.domain, options.relay_for_sending_domains)
+
+
 def may_relay(options: InboundOptions, client: Address) -> bool:
     """The client itself is trusted, whoever sends and receives."""
     return options.open_relay or any(client in network for network in options.relay_hosts)
@@ -20,6 +25,8 @@ def is_accepted(options: InboundOptions, trusted: bool, sender: Mailbox, recipie
     """Whether `recipient` is taken; `trusted` is what `may_relay` said for this session."""
     if trusted or not recipient.domain:  # <postmaster>: RFC 5321 §4.5.1, always
         return True
-    if sender.domain and matches_glob(sender.domain, options.relay_for_sending_domains):
+    if relays_for(options, sender):
         return True
-    return matches_glob(recipient.domain, options.relay_domains)
+    return matches_glob(recipient.domain, options.relay_domains) or matches_glob(
+        recipient.domain, options.bounce_domains
+    )

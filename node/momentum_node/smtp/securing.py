@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 def starttls(session: "Session", argument: str) -> None:
     """The client wants TLS from here on."""
-    if session.is_tls or not offers_tls(session.options):
-        session.complain(say.NOT_RECOGNIZED if not session.is_tls else say.OUT_OF_ORDER)
+    if session.tls is not None or not offers_tls(session.options):
+        session.complain(say.NOT_RECOGNIZED if session.tls is None else say.OUT_OF_ORDER)
     elif argument:
         session.answer(say.SYNTAX_ERROR)
     elif session.state not in {State.GREETED, State.READY}:
@@ -37,7 +37,7 @@ def auth(session: "Session", argument: str) -> None:
         session.answer(say.OUT_OF_ORDER)
     elif mechanism not in {"PLAIN", "LOGIN"} or store_of(session.options, mechanism) is None:
         session.complain(say.NO_SUCH_MECHANISM)
-    elif mechanism not in mechanisms(session.options, session.is_tls):
+    elif mechanism not in mechanisms(session.options, session.tls is not None):
         session.answer(say.TLS_NEEDED)
     else:
         try:

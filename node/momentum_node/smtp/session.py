@@ -15,10 +15,10 @@ from typing import ClassVar
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.address import split_path
 from momentum_node.smtp.arriving import Arriving
-from momentum_node.smtp.context import connection_context, refusal
+from momentum_node.smtp.context import refusal
 from momentum_node.smtp.data import DotDecoder
 from momentum_node.smtp.dialogue import Dialogue
-from momentum_node.smtp.events import AwaitTurn, BodyPart, Client, Complete, Dropped, Event, Refused, State
+from momentum_node.smtp.events import AwaitTurn, BodyPart, Client, Complete, Dropped, Event, Refused, State, Tls
 from momentum_node.smtp.offers import extensions
 from momentum_node.smtp.relay import may_relay
 from momentum_node.smtp.reply import Reply, reply
@@ -31,8 +31,8 @@ from momentum_node.smtp.xclient import xclient
 class Session(Dialogue):
     """One connection. All times, files and sockets are the driver's."""
 
-    def __init__(self, client: Client, *, is_tls: bool = False, is_verified: bool = False) -> None:
-        """`is_tls`: from the first byte; `is_verified`: with a client certificate that our CA knows."""
+    def __init__(self, client: Client, tls: Tls | None = None) -> None:
+        """`tls`: from the first byte."""
         super().__init__()
         self._client, self.options = client, client.options
         self._decoder = DotDecoder()
@@ -48,9 +48,9 @@ class Session(Dialogue):
         """Said to the next MAIL FROM or RSET, and the end: its options are not those of new sessions any more."""
         self.helo = ""
         self.is_extended = False
-        self.is_tls = is_tls
-        self.is_verified = is_verified
+        self.tls = tls
         self.user: str | None = None
+        self.auth_status = ""  # pass, fail, error: of the last AUTH
         self.context: dict[str, str] = dict(self.options.context)
         """Keys and values of `Context`, and what a trusted client has set."""
         self._greet()
@@ -64,6 +64,8 @@ class Session(Dialogue):
 
     def finish(self, answer: Reply) -> list[Event]:
         """The fate of the message of `Complete`; goes on with what was pipelined behind it."""
+        if self.state is State.CLOSED:
+            return []
         self.answer(answer)
         self.receptions += answer.is_positive
         self._reset()
@@ -73,20 +75,21 @@ class Session(Dialogue):
             self.leave(self._closing)
         return self._run()
 
-    def secured(self, is_verified: bool) -> list[Event]:
+    def secured(self, tls: Tls) -> list[Event]:
         """TLS is up (`StartTls`): everything that was said in the clear is forgotten (RFC 3207 §4.2)."""
-        self.is_tls, self.is_verified = True, is_verified
-        self.helo, self.is_extended = "", False
+        self.tls, self.helo, self.is_extended = tls, "", False
+        self.user, self.auth_status, self.context = None, "", dict(self.options.context)
         return self._go_on(State.GREETED)
 
     def authenticated(self, user: str) -> list[Event]:
         """The credentials of `Authenticate` are good."""
-        self.user = user
+        self.user, self.auth_status = user, "pass"
         self.answer(say.AUTHENTICATED)
         return self._go_on(State.READY)
 
     def refused(self, answer: Reply) -> list[Event]:
         """They are not, or nobody can say: `answer` tells which."""
+        self.auth_status = "fail" if answer.is_permanent else "error"
         self.complain(answer)
         return self._go_on(State.READY)
 
@@ -101,6 +104,7 @@ class Session(Dialogue):
         """The client is another one (`Become`), whom we greet."""
         self._client, self.options = client, client.options
         self.helo, self.is_extended, self.user = helo, is_extended, user
+        self.auth_status, self.context = "pass" if user else "", dict(client.options.context)
         self._greet()
         return self._go_on(State.READY if helo else State.GREETED)
 
@@ -115,10 +119,6 @@ class Session(Dialogue):
         self.context = {**dict(client.options.context), **self.context}
         self.answer(say.OK)
         return self._go_on(self._resumed)
-
-    def shown_context(self) -> dict[str, str]:
-        """The context as logs show it."""
-        return dict(connection_context(self))
 
     def end(self, answer: Reply) -> list[Event]:
         """Say `answer` (a 421) and close: now when nothing is under way, else after the message in hand."""
@@ -217,13 +217,13 @@ class Session(Dialogue):
     def _needs_ehlo(self, verb: bytes) -> bool:
         if self.state is not State.GREETED or not self.options.require_ehlo:
             return False
-        return verb.upper() in {b"MAIL", b"RCPT", b"DATA", b"BDAT", b"VRFY", b"EXPN"}
+        return verb.upper() in {b"MAIL", b"RCPT", b"DATA", b"VRFY", b"EXPN"}  # the bytes of a BDAT have to be read
 
     def _ehlo(self, argument: str) -> None:
         if not self._greeted_as(argument):
             return
         self.is_extended = True
-        offered = extensions(self.options, self.is_tls, self.user is not None)
+        offered = extensions(self.options, self.tls is not None, self.user is not None)
         self.answer(reply(250, "", f"{self._client.hostname} says EHLO to {self._client.address}", *offered))
 
     def _helo(self, argument: str) -> None:
@@ -237,7 +237,7 @@ class Session(Dialogue):
             self.answer(say.SYNTAX_ERROR)
             return False
         self.helo = name
-        self._reset()
+        self._abandon()
         return True
 
     def _mail(self, argument: str) -> None:
@@ -316,6 +316,8 @@ class Session(Dialogue):
             self._events.append(Dropped())
             self.answer(problem or say.OUT_OF_ORDER)
             self._reset()
+            if self._closing is not None:
+                self.leave(self._closing)
         else:
             self.state = State.RCPT
             self.answer(reply(250, "2.0.0", f"{message.received} bytes received"))
@@ -326,10 +328,8 @@ class Session(Dialogue):
             return
         if self._ends_outdated():
             return
-        if self.message is not None and self.message.received:
-            self._events.append(Dropped())
         if self.state is not State.GREETED:
-            self._reset()
+            self._abandon()
         self.answer(say.RESET_OK)
 
     def _noop(self, _argument: str) -> None:
@@ -346,7 +346,7 @@ class Session(Dialogue):
     @property
     def can_relay(self) -> bool:
         """The client may send to anybody: by its address, its password or its certificate (`is_accepted`)."""
-        by_certificate = self.is_verified and self.options.tls_verified_peer_can_relay
+        by_certificate = self.tls is not None and self.tls.is_verified and self.options.tls_verified_peer_can_relay
         return self.user is not None or by_certificate or may_relay(self.options, self._client.address)
 
     def _go_on(self, state: State) -> list[Event]:
@@ -363,9 +363,15 @@ class Session(Dialogue):
         self.leave(self.outdated)
         return True
 
+    def _abandon(self) -> None:
+        """The client does not go on with its transaction: chunks of it may have come."""
+        if self.message is not None and self.message.received:
+            self._events.append(Dropped())
+        self._reset()
+
     def _reset(self) -> None:
         self.message = None
-        self.state = State.READY
+        self.state = State.READY if self.helo else State.GREETED
 
     def _drop(self) -> None:
         if self.message is not None:

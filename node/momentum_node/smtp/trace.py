@@ -8,6 +8,7 @@ from email.utils import format_datetime
 from typing import Final
 
 from momentum_node.smtp.arriving import Arriving
+from momentum_node.spool.message import Context
 
 _NOT_IN_COMMENTS: Final = re.compile(r"[^!#-'*+\-./0-9:=?@A-Z\[\]^-~]")
 
@@ -27,7 +28,8 @@ class Origin:
     protocol: str  # `protocol_name`
     cipher: str = ""  # "TLSv1.3 TLS_AES_256_GCM_SHA384"
     is_traced: bool = True  # RFC2822_Trace_Headers
-    user: str = ""  # that authenticated; not in the header
+    user: str = ""  # that authenticated; this and the next are not in the header
+    context: Context = ()  # of its session
 
 
 def protocol_name(is_extended: bool, is_utf8: bool, is_tls: bool, is_authenticated: bool) -> str:
@@ -37,13 +39,14 @@ def protocol_name(is_extended: bool, is_utf8: bool, is_tls: bool, is_authenticat
     return f"{'UTF8SMTP' if is_utf8 else 'ESMTP'}{'S' if is_tls else ''}{'A' if is_authenticated else ''}"
 
 
-def received_header(arriving: Arriving, origin: Origin, product: str, id_: str, date: str) -> bytes:
-    """One Received header, CRLF included, or nothing where none is wanted. `id_` is the batch id."""
+def trace_headers(arriving: Arriving, origin: Origin, product: str, id_: str, date: str) -> bytes:
+    """Return-Path and one Received header, CRLF included, or nothing where none is wanted. `id_` is the batch id."""
     if not origin.is_traced:
         return b""
     said = _NOT_IN_COMMENTS.sub("?", origin.helo) or "unknown"
     address = origin.client.rpartition(":")[0]
     text = (
+        f"Return-Path: <{arriving.sender.text}>\r\n"
         f"Received: from [{address}] ([{origin.client}] helo={said})\r\n"
         f"\tby {origin.hostname} (envelope-from <{arriving.sender.text}>)\r\n"
         f"\t({product}) with {origin.protocol}{f' ({origin.cipher})' if origin.cipher else ''}\r\n"
@@ -60,7 +63,7 @@ def message_id(id_: str, hostname: str) -> str:
 def head_of(arriving: Arriving, origin: Origin, product: str, id_: str, date: str) -> bytes:
     """All that goes before the content; where that has no headers of its own, with the empty line behind them."""
     check = arriving.check
-    head = received_header(arriving, origin, product, id_, date)
+    head = trace_headers(arriving, origin, product, id_, date)
     if check.wants_date:
         head += f"Date: {date}\r\n".encode()
     if check.wants_message_id:

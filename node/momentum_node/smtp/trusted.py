@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from momentum_node.smtp import reply as say
+from momentum_node.smtp.context import connection_context
 from momentum_node.smtp.events import Become
 from momentum_node.smtp.reply import reply
 from momentum_node.smtp.xclient import Attributes, from_xtext, to_xtext
@@ -57,5 +58,5 @@ def dump_context(session: "Session", argument: str) -> None:
     elif argument:
         session.answer(say.SYNTAX_ERROR)
     else:
-        lines = [f"{to_xtext(key)}={to_xtext(value)}" for key, value in session.shown_context().items()]
+        lines = [f"{to_xtext(key)}={to_xtext(value)}" for key, value in dict(connection_context(session)).items()]
         session.answer(reply(250, "", *lines, "end of context"))

@@ -20,6 +20,7 @@ from momentum_node.config.tree import Scope
 from momentum_node.errors import ConfigurationError
 from momentum_node.spool.assignment import DEFAULT, Assignment
 from momentum_node.spool.conditions import LONGEST_BODY, BadCondition, Test, parse
+from momentum_node.spool.message import Context
 
 GROUP_PREFIX: Final = "group:"
 
@@ -36,6 +37,7 @@ class Arrival:
     client: Address | None
     head: bytes  # the header section
     body: bytes = b""  # its first LONGEST_BODY bytes
+    context: Context = ()  # of the session
 
     def values(self, name: str) -> Iterator[str]:
         """See `conditions.Arrived`."""

@@ -7,10 +7,11 @@ A message id is `XX/YY-DDDDD-HHHHHHHH`: XXYY the bus node id, DDDDD the start nu
 of its worker), HHHHHHHH 4 bits shard and 28 bits counter. Unique in the cluster, no `@`, no blank.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from momentum_node.smtp.reply import Reply, reply
 
@@ -42,6 +43,20 @@ class IdSource:
         return f"{self._prefix}{self._shard | self._count - 1:08X}"
 
 
+Context: TypeAlias = tuple[tuple[str, str], ...]
+"""Keys and values; no key twice."""
+
+
+def shared(pairs: Iterable[Sequence[str]]) -> Context:
+    """The context of these pairs: one object for all that are equal, for a client may have a million messages."""
+    return _shared(tuple((key, value) for key, value in pairs))
+
+
+@lru_cache(4096)
+def _shared(context: Context) -> Context:
+    return context
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """What all messages of one transaction share."""
@@ -57,6 +72,7 @@ class Envelope:
     message_id: str = ""  # the Message-ID header, for people
     batch: str = ""  # id of the first message of the transaction; "" = it has one recipient
     user: str = ""  # that authenticated
+    context: Context = ()  # of its session
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ kind 1, transaction    0  4  length of the metadata (little-endian)
 kind 2, outcomes       msgpack: [[id, result, retries, next attempt, hop, host, code, enhanced code, text] …]
 kind 3, marks          msgpack: [[id, created, state, hop, node, at, awaits [hop …], owes] …]
 
-A hop of 0 is left out, in outcomes and in recipients, and so are batch and user of an envelope where there are none:
-mail that never moved looks as it always did. The last four of an outcome are the answer that made it one; outcomes
-without an answer end before them.
+A hop of 0 is left out, in outcomes and in recipients, and so are batch, user and context (a list of pairs) of an
+envelope where there are none: mail that never moved looks as it always did. The last four of an outcome are the answer
+that made it one; outcomes without an answer end before them.
 """
 
 import struct
@@ -22,7 +22,7 @@ import msgpack
 from momentum_node.errors import SpoolError
 from momentum_node.smtp.reply import reply
 from momentum_node.spool.marks import Mark, State
-from momentum_node.spool.message import Envelope, Outcome, Recipient, Result, Transaction, answer_of
+from momentum_node.spool.message import Envelope, Outcome, Recipient, Result, Transaction, answer_of, shared
 
 TRANSACTION: Final = 1
 OUTCOMES: Final = 2
@@ -81,7 +81,7 @@ def _metadata(transaction: Transaction) -> bytes:
                 envelope.received_from,
                 envelope.received_via,
                 envelope.message_id,
-                *((envelope.batch, envelope.user) if envelope.batch or envelope.user else ()),
+                *_rest_of_envelope(envelope),
             ),
             [
                 (one.id, one.address, one.binding, one.domain, *((one.hop, one.awaited) if one.hop else ()))
@@ -94,6 +94,12 @@ def _metadata(transaction: Transaction) -> bytes:
         unicode_errors="surrogateescape",
     )
     return packed
+
+
+def _rest_of_envelope(envelope: Envelope) -> tuple[object, ...]:
+    if envelope.context:
+        return envelope.batch, envelope.user, envelope.context
+    return (envelope.batch, envelope.user) if envelope.batch or envelope.user else ()
 
 
 def encode_transaction(transaction: Transaction) -> list[bytes]:
@@ -126,6 +132,7 @@ def _envelope(created: float, sender: str, size: int, *rest: Any) -> Envelope:
     """Texts that many messages share are kept once: there may be a million of them."""
     eight_bit, smtputf8, protocol, received_from, received_via, *more = rest
     via = intern(received_via)
+    more[3:] = map(shared, more[3:])  # behind message id, batch and user
     return Envelope(
         created, intern(sender), size, eight_bit, smtputf8, intern(protocol), intern(received_from), via, *more
     )

@@ -136,6 +136,7 @@ class Teller:
             "group": self.group_of(message.binding),
             "binding": message.binding,
             "user": envelope.user,
+            "context": envelope.context,
         }
 
     def _so_far(self, message: Message) -> dict[str, Any]:
