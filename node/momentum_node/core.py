@@ -24,6 +24,7 @@ from momentum_node.config.model import Address, Cluster, NodeConfiguration
 from momentum_node.drill import desk
 from momentum_node.drill.desk import DrillDesk
 from momentum_node.duravip.actuator import Actuator, VipPlan
+from momentum_node.duravip.carriers import Carriers
 from momentum_node.duravip.driver import Driver
 from momentum_node.duravip.link import SupervisorEvent, SupervisorLink, connect_supervisor, mac_bytes
 from momentum_node.duravip.machine import DuraVip
@@ -109,7 +110,7 @@ class Core:
         self.board = Board(self.reporting.build, uids | {settings.SERVICES_UID})
         self._usable: frozenset[Address] | None = None
         self._judged_by: object = None
-        self._down: set[str] = set()
+        self._carriers = Carriers(float(self._cluster.if_down_limit))
         self._macs: dict[str, bytes] = {}  # of every link that is up
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -136,6 +137,7 @@ class Core:
             self._spawn(self.ring.run())
         self._spawn(self.plain.keep_trying())
         self._spawn(self.neighbourhood.run())
+        self._spawn(self.actuator.keep_checking())
         membership = asyncio.create_task(self.driver.run(self._cluster.cluster_group))
         await asyncio.wait({membership, asyncio.create_task(self._stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
         if membership.done():
@@ -218,6 +220,7 @@ class Core:
         self.workers.reload(self.configuration.digest)  # first: a new socket's options come with it
         await self.plain.apply(self.configuration.listeners)
         self.actuator.configure(self._cluster.if_check_interval_s, self._cluster.duravip_addr_lifetime_s)
+        self._carriers.steady_s = float(self._cluster.if_down_limit)
         plans, ports, declared = await asyncio.to_thread(self._prepared)
         self.actuator.set_plans(plans)
         self.workers.close_ports(ports)
@@ -307,23 +310,21 @@ class Core:
 
     def _look_at_usability(self) -> None:
         """Ten times a second, so with nothing new it costs nothing, however many addresses there are."""
-        facts = self.workers.are_accepting(), frozenset(self._down)
+        facts = self.workers.are_accepting(), self._carriers.useless(monotonic())
         if facts != self._judged_by:
             self._judged_by = facts
             self._usability_changed()
 
     def _usability_changed(self) -> None:
         """Tell the machine which addresses can be served: their link is up, and a mail worker accepts."""
-        usable = frozenset(
-            address
-            for address, plan in self.actuator.plans.items()
-            if plan.interface not in self._down and self.workers.are_accepting()
-        )
+        is_accepting, useless = self.workers.are_accepting(), self._carriers.useless(monotonic())
+        plans = self.actuator.plans.items() if is_accepting else ()
+        usable = frozenset(address for address, plan in plans if plan.interface not in useless)
         if self.driver.machine is not None and usable != self._usable:
             self._usable = usable
-            reason = None if self.workers.are_accepting() else "no mail worker accepts"
-            if self._down and reason is None:
-                reason = f"link down: {', '.join(sorted(self._down))}"
+            reason = None if is_accepting else "no mail worker accepts"
+            if useless and reason is None:
+                reason = ", ".join(f"{why}: {name}" for name, why in useless.items())
             self.driver.tell(lambda machine, now: machine.on_usable(usable, reason, now))
         self._changed()
 
@@ -339,12 +340,12 @@ class Core:
                 log.logger().critical("the supervisor is gone: the core ends")
                 os._exit(1)
             case "link-down":
-                self._down.add(event.interface)
+                self._carriers.lost(event.interface)
             case "restored" | "conflict" if event.address is not None:
                 self.neighbourhood.announce((event.address,))
             case "link-up":
                 self.neighbourhood.announce()
-                self._down.discard(event.interface)
+                self._carriers.came(event.interface, monotonic())
                 self._macs[event.interface] = mac_bytes(event.mac or "")
                 self.driver.tell(lambda machine, now: machine.on_hardware(self._hardware(), now))
         self._usability_changed()

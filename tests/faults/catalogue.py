@@ -90,8 +90,8 @@ ABSENT: tuple[Absent, ...] = (
            "tests/e2e/test_whole_story.py cuts a cable while it is away"),
     Absent("F24", "a node with the old key returns", "tested elsewhere", "it forms a ring of its own and is not "
            "quorate; the condition HostReady names it: tests/unit/test_operator_rotation.py"),
-    Absent("F28", "IPv6 rival, dadfailed left-over", "tested elsewhere", "tests/host/test_host_wire.py probes and "
-           "plumbs with nodad; every run here has an IPv6 address. A left-over dadfailed is not made"),
+    Absent("F28", "IPv6 rival, dadfailed left-over", "tested elsewhere", "tests/host/test_host_wire.py probes, "
+           "test_host_leases.py plumbs with nodad and puts a left-over dadfailed there anew; every run here has IPv6"),
     Absent("F30", "long sessions across a move", "tested elsewhere", "tests/host/test_host_listeners.py: reset before "
            "the address goes; mail sent during the faults of make test arrives"),
     Absent("F31", "10,240 addresses", "not tested", "1,000 are"),
@@ -104,7 +104,7 @@ ABSENT: tuple[Absent, ...] = (
     Absent("F35", "a second Corosync on the host", "tested elsewhere", "tests/wire/test_bus_container.py: ours does "
            "not start beside it, and says why"),
     Absent("F36", "two clusters with one address", "tested elsewhere", "tests/unit/test_operator_refusals.py; "
-           "on the wire a claimer waits while a stranger answers: tests/unit/test_actuator_orders.py"),
+           "on the wire, a host that is no member has it: tests/host/test_host_stranger.py"),
     Absent("F37", "mixed versions", "tested elsewhere", "tests/unit/test_duravip_versions.py: nodes that say more, "
            "and one that nobody understands; there is one version of messages so far"),
     Absent("F38", "soak", "tested elsewhere", "python -m tests.faults --soak MINUTES --seed N"),

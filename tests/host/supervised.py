@@ -18,6 +18,17 @@ import pytest
 from tests.support.lab import Host, ip
 
 STUB = Path(__file__).parent / "stub_core.py"
+PLANT = """
+import socket, sys
+from ipaddress import ip_address
+from momentum_node.duravip import rtnetlink as rt
+address = ip_address(sys.argv[1])
+family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+body = rt.IFADDRMSG.pack(family, address.max_prefixlen, 0, 0, socket.if_nametoindex("eth0"))
+body += rt.attribute(rt.IFA_LOCAL, address.packed) + rt.attribute(rt.IFA_ADDRESS, address.packed)
+body += rt.attribute(rt.IFA_PROTO, bytes((rt.PROTOCOL_MARK,)))
+assert rt.RouteSocket().execute([(rt.RTM_NEWADDR, rt.NLM_F_CREATE | rt.NLM_F_EXCL, body)]) == [0]
+"""
 
 
 class Refused(Exception):
@@ -67,6 +78,7 @@ class Supervised:
         try:
             return self._answer(self._connect(), command, arguments)
         except ConnectionError:  # it was in the queue of a core that was killed and not yet gone
+            self.forget_core()
             return self._answer(self._connect(), command, arguments)
 
     def _answer(self, connection: socket.socket, command: str, arguments: dict[str, Any]) -> Any:
@@ -172,6 +184,11 @@ def address_line(host: Host, address: str) -> str:
     """How iproute2 describes `address` on eth0, empty if it is not there."""
     output = ip("-n", host.namespace, "-o", "address", "show", "dev", "eth0")
     return next((line for line in output.splitlines() if f" {address}/" in line), "")
+
+
+def plant(host: Host, address: str) -> None:
+    """Put `address` on eth0 with our mark, without anybody's knowing (older ip-address(8) have no `proto`)."""
+    host.run(sys.executable, "-c", PLANT, address)
 
 
 def _line(connection: socket.socket) -> bytes:

@@ -81,7 +81,7 @@ def test_the_alive_file_is_touched_each_second(lab: Lab, tmp_path: Path) -> None
         wait_until(lambda: (tmp_path / "alive").stat().st_mtime > first, 1.5, "it is touched again")
 
 
-def test_the_address_of_a_link_that_was_down_comes_back_and_is_announced(lab: Lab, tmp_path: Path) -> None:
+def test_the_address_of_a_link_that_was_down_comes_back(lab: Lab, tmp_path: Path) -> None:
     with Supervised(lab.hosts["n1"], tmp_path) as node:
         node.plumb("fd77::41")
         ip("-n", node.host.namespace, "link", "set", "eth0", "down")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.supervised import AddressWatch, Refused, Supervised, address_line, wait_until
+from tests.host.supervised import AddressWatch, Refused, Supervised, address_line, plant, wait_until
 from tests.support.lab import Lab, ip
 
 pytestmark = pytest.mark.netns
@@ -184,3 +184,19 @@ def test_the_core_has_no_privileges(lab: Lab, tmp_path: Path) -> None:
         status = dict(line.split(":\t", 1) for line in node.do("status").splitlines() if ":\t" in line)
         assert {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {"0000000000000000"}
         assert status["NoNewPrivs"] == "1"
+
+
+def test_what_the_kernel_refused_to_use_is_put_there_anew(lab: Lab, tmp_path: Path) -> None:
+    """Duplicate address detection met another host; it went, and the kernel keeps its verdict for ever (R14)."""
+    node_host, rival = lab.hosts["n1"], lab.hosts["n2"]
+    ip("-n", rival.namespace, "address", "add", f"{VIP6}/128", "dev", "eth0", "nodad")
+    with Supervised(node_host, tmp_path) as node:
+        node.do("events")  # it has cleaned up
+        plant(node_host, VIP6)
+        wait_until(lambda: "dadfailed" in address_line(node_host, VIP6), 10, "the kernel meets the rival")
+        ip("-n", rival.namespace, "address", "delete", f"{VIP6}/128", "dev", "eth0")
+        node.plumb(VIP6)
+        assert "dadfailed" not in address_line(node_host, VIP6)
+        assert "tentative" not in address_line(node_host, VIP6)
+        time.sleep(1.2)
+        assert "dadfailed" not in address_line(node_host, VIP6), "a renewal changes nothing"

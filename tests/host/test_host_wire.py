@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.supervised import Supervised, run_in, wait_until, whole_lines
+from tests.host.supervised import Supervised, plant, run_in, wait_until, whole_lines
 from tests.support.lab import Host, Lab, ip
 
 pytestmark = pytest.mark.netns
@@ -201,6 +201,24 @@ def test_where_it_is_to_be_quiet_nothing_is_broadcast(lab: Lab, tmp_path: Path, 
         wait_until(lambda: len(claims(seen)) >= 2, 5, "everybody is told")
 
 
+def test_when_the_carrier_is_back_every_held_address_is_announced(lab: Lab, tmp_path: Path, seen: Capture) -> None:
+    """The switch may have learnt anything meanwhile (R7)."""
+    with Supervised(lab.hosts["n1"], tmp_path) as node:
+        node.plumb("192.0.2.41")
+        node.plumb("fd77::41")
+        assert claims(seen) == []
+
+        def told(kind: str) -> int:
+            return sum(event["interface"] == "eth0" for event in node.events(kind))
+
+        before = told("link-up")
+        ip("-n", lab.bridge, "link", "set", "port-n1", "down")
+        wait_until(lambda: told("link-down") > 0, 10, "the link is down")
+        ip("-n", lab.bridge, "link", "set", "port-n1", "up")
+        wait_until(lambda: told("link-up") > before, 10, "the link is up")
+        wait_until(lambda: {len(frame) > 60 for frame in claims(seen)} == {False, True}, 10, "both are announced")
+
+
 def claims(seen: Capture) -> list[bytes]:
     """Frames that say where .41 or ::41 is."""
     return [f for _, f in seen.frames("0806") if f[28:32] == bytes((192, 0, 2, 41))] + advertisements(seen)
@@ -209,8 +227,10 @@ def claims(seen: Capture) -> list[bytes]:
 def test_the_held_addresses_are_compared_when_asked_for(lab: Lab, tmp_path: Path) -> None:
     with Supervised(lab.hosts["n1"], tmp_path) as node:
         node.plumb("192.0.2.41")
+        plant(node.host, "192.0.2.42")  # nobody knows of it
+        ip("-n", node.host.namespace, "address", "add", "192.0.2.43/32", "dev", "eth0")
         node.do("look")
-        assert node.has("192.0.2.41")
+        assert [node.has(f"192.0.2.{n}") for n in (41, 42, 43)] == [True, False, True]
         assert node.events("restored") == []
 
 

@@ -45,6 +45,9 @@ class Node:
     async def announce(self, address: Address) -> None:
         await self._do("announce")
 
+    async def look(self) -> None:
+        await self._do("look")
+
     async def open_listener(
         self, address: Address | None, port: int, backlog: int, floating: bool = False
     ) -> socket.socket:

@@ -313,3 +313,16 @@ async def test_an_address_that_cannot_be_put_back_is_given_up(node: Node) -> Non
     node.actuator.on_event(SupervisorEvent("vanished", "eth0", VIP, detail="No such device"))
     await asyncio.sleep(0.1)
     assert node.told()[-1].startswith("FAILED somebody removed it")
+
+
+async def test_what_is_held_is_compared_with_the_kernel_every_interval(node: Node) -> None:
+    node.refuses["look"] = 0  # the supervisor is gone: the next look may find another one
+    checking = asyncio.create_task(node.actuator.keep_checking())
+    await asyncio.sleep(29.9)
+    assert node.told() == []
+    await asyncio.sleep(60.0)
+    assert node.told() == ["look", "look"]
+    node.actuator.configure(5.0, None)
+    await asyncio.sleep(35.5)
+    assert node.told() == ["look"] * 8
+    checking.cancel()

@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from struct import unpack_from
 
@@ -13,6 +14,7 @@ from momentum_node.duravip.rtnetlink import (
     IFA_CACHEINFO,
     IFADDRMSG,
     NLM_F_EXCL,
+    PROTOCOL_MARK,
     RTM_DELADDR,
     AddressDeleted,
     InterfaceAddress,
@@ -206,3 +208,50 @@ def test_what_is_added_after_a_torn_line_is_found(tmp_path: Path) -> None:
     (tmp_path / "plumbed").write_text("+ eth0 192.0.")
     journal.adding([("eth0", VIP, 32)])
     assert journal.left() == {("eth0", VIP, 32)}
+
+
+def test_what_the_kernel_keeps_and_does_not_use_is_put_there_anew() -> None:
+    """R14: duplicate address detection found another host, which may be gone long since."""
+    bench = Bench()
+    bench.add(VIP)
+    ours, lifetime = bench.kernel.there[ETH0, VIP]
+    bench.kernel.there[ETH0, VIP] = (replace(ours, is_refused=True), lifetime)
+    assert [turned.error for turned in bench.leases.look()] == [0]
+    assert not bench.kernel.there[ETH0, VIP][0].is_refused
+    assert bench.leases.look() == []
+
+
+def test_one_of_an_earlier_run_that_is_of_no_use_is_not_taken_over_as_it_is() -> None:
+    bench = Bench()
+    left = InterfaceAddress(ETH0, VIP, 32, mark=PROTOCOL_MARK, is_refused=True)
+    bench.kernel.there[ETH0, VIP] = (left, 0)
+    assert bench.add(VIP) == [0]
+    assert not bench.kernel.there[ETH0, VIP][0].is_refused
+
+
+def test_one_of_somebody_else_is_left_as_it_is() -> None:
+    bench = Bench()
+    foreign = InterfaceAddress(ETH0, VIP, 32, is_refused=True)
+    bench.kernel.there[ETH0, VIP] = (foreign, 0)
+    assert bench.add(VIP) == [errno.EEXIST]
+    assert bench.leases.look() == []
+    assert bench.kernel.there == {(ETH0, VIP): (foreign, 0)}
+
+
+def test_one_with_another_length_took_its_place() -> None:
+    bench = Bench()
+    bench.add(VIP)
+    bench.kernel.there[ETH0, VIP] = (InterfaceAddress(ETH0, VIP, 24), 0)
+    assert [turned.error for turned in bench.leases.look()] == [errno.EEXIST]
+    assert VIP not in bench.leases
+
+
+def test_what_carries_our_mark_and_is_not_held_goes() -> None:
+    """Cluster §2.12: present, but not held and not on its way."""
+    bench = Bench()
+    bench.add(VIP)
+    stray, foreign = vips(3)[1:]
+    bench.kernel.there[ETH0, stray] = (InterfaceAddress(ETH0, stray, 32, mark=PROTOCOL_MARK), 0)
+    bench.kernel.there[ETH0, foreign] = (InterfaceAddress(ETH0, foreign, 32), 0)
+    assert bench.leases.look() == []
+    assert {address for _, address in bench.kernel.there} == {VIP, foreign}

@@ -125,7 +125,7 @@ arp_all_hosts | bool | true | C | P1 M3 | announce a moved address to everybody
 heartbeat_start_delay | seconds | 15 | C | P1 M3 | wait after start before heartbeats
 heartbeats_per_sec | rate | 1 | C | P1 M3 | heartbeats per second
 if_check_interval | seconds | 30 | C | P1 M3 | pause between two checks of the addresses
-if_down_limit | int 1.. | 4 | C | P1 M3 | failed checks before a missing address is plumbed again
+if_down_limit | int 1.. | 4 | C | P1 M3 | seconds that a link which came back must stay up before it carries addresses
 view_mature_time | seconds | 5 | C | P1 M3 | a view unchanged so long is mature
 view_balance_interval | seconds | 10 | C | P1 M3 | pause between two steps of balancing
 view_broadcast_interval | seconds | 0 | C | P2 M3 | repeat the announcement of the view; 0 = never

@@ -93,6 +93,16 @@ class Actuator:
             case Contest(vip, witness, mac):
                 self._place(vip).hearsay.said(witness, mac, self._clock())
 
+    async def keep_checking(self) -> None:
+        """Have what we hold compared with the kernel, every `if_check_interval`. For ever (cluster §2.12).
+
+        What goes the kernel says at once (R11); this finds what it said to nobody, or keeps and does not use.
+        """
+        while True:
+            await asyncio.sleep(self._check_interval_s)
+            with contextlib.suppress(SupervisorError):  # it is gone: then the core ends
+                await self._link.look()
+
     async def flush(self) -> None:
         """Give up everything now, without grace; returns when the kernel has confirmed all of it."""
         busy = [p for p in self._places.values() if p.state is not State.IDLE or p.order is not Direction.NONE]

@@ -189,10 +189,16 @@ class Leases:
         return self._restore(lost)
 
     def look(self) -> list[Turned]:
-        """Compare everything with the kernel: for when events were lost."""
-        present = {(entry.index, entry.address) for entry in self._route.addresses()}
-        lost = [held for held in self.held() if (held.entry.index, held.entry.address) not in present]
-        return self._restore([held for held in lost if not held.leaving])
+        """Compare everything with the kernel: for when events were lost, and now and then.
+
+        What the kernel has and does not use is taken away and put there anew (failover R14); what carries our mark and
+        is not held goes, for nobody would ever give it up.
+        """
+        entries = self._route.addresses()
+        self._drop_refused(entries)
+        self._drop_strays(entries)
+        present = {_place(entry) for entry in entries if not entry.is_refused}
+        return self._restore([held for held in self.held() if _place(held.entry) not in present and not held.leaving])
 
     def _restore(self, lost: Sequence[Held]) -> list[Turned]:
         lifetime = self._lifetime(len(self._held))
@@ -210,16 +216,35 @@ class Leases:
 
     def _adopt(self, wanted: Sequence[tuple[str, InterfaceAddress]], errors: list[int], lifetime: int) -> list[int]:
         """What exists already is renewed if we hold it or it carries our mark; else it stays EEXIST."""
-        ours = {(e.index, e.address, e.prefix_length) for e in self._route.addresses() if e.mark == PROTOCOL_MARK}
-        ours |= {(e.index, e.address, e.prefix_length) for _, e in wanted if self._holds(e.address)}
+        entries = self._route.addresses()
+        self._drop_refused(entries)
+        ours = {_place(entry): entry for entry in entries if self._is_ours(entry)}
         again = [
             entry
             for (_, entry), error in zip(wanted, errors, strict=True)
-            if error == errno.EEXIST and (entry.index, entry.address, entry.prefix_length) in ours
+            if error == errno.EEXIST and _place(entry) in ours
         ]
-        renewed = self._route.execute([new_address(entry, lifetime, exclusive=False) for entry in again])
+        renewed = self._route.execute(
+            [new_address(entry, lifetime, exclusive=ours[_place(entry)].is_refused) for entry in again]
+        )
         results = dict(zip(again, renewed, strict=True))
         return [results.get(entry, error) for (_, entry), error in zip(wanted, errors, strict=True)]
+
+    def _is_ours(self, entry: InterfaceAddress) -> bool:
+        held = self._holds(entry.address)
+        return entry.mark == PROTOCOL_MARK or (held is not None and _place(held) == _place(entry))
+
+    def _drop_refused(self, entries: Iterable[InterfaceAddress]) -> None:
+        """Delete what is ours and of no use there, so that it can be added anew."""
+        refused = [entry for entry in entries if entry.is_refused and self._is_ours(entry)]
+        if refused:
+            self._route.execute([delete_address(entry) for entry in refused])
+
+    def _drop_strays(self, entries: Iterable[InterfaceAddress]) -> None:
+        known = {_place(held.entry) for held in self.held()}
+        strays = [e for e in entries if e.mark == PROTOCOL_MARK and not e.is_refused and _place(e) not in known]
+        if strays:
+            self._route.execute([delete_address(entry) for entry in strays])
 
     def _foreign(self) -> set[bytes]:
         if not _keeps_marks():  # nobody can tell: what we put there is taken for ours
@@ -230,6 +255,10 @@ class Leases:
         if self._setting == AUTOMATIC:
             return SHORT_S if count <= SHORT_LIMIT else LONG_S
         return self._setting
+
+
+def _place(entry: InterfaceAddress) -> tuple[int, bytes, int]:
+    return entry.index, entry.address, entry.prefix_length
 
 
 def _turn(held: Held, error: int) -> Turned | None:

@@ -32,7 +32,7 @@ RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 IFA_ADDRESS, IFA_LOCAL, IFA_CACHEINFO, IFA_FLAGS, IFA_PROTO = 1, 2, 6, 8, 11
 IFLA_ADDRESS, IFLA_IFNAME = 1, 3
-IFA_F_NODAD, IFA_F_NOPREFIXROUTE = 0x02, 0x200
+IFA_F_NODAD, IFA_F_DADFAILED, IFA_F_NOPREFIXROUTE = 0x02, 0x08, 0x200
 IFF_UP, IFF_LOWER_UP = 0x1, 0x10000
 RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR = 0x1, 0x10, 0x100
 SOL_NETLINK, NETLINK_CAP_ACK, SO_RCVBUFFORCE, SO_ATTACH_FILTER = 270, 10, 33, 26
@@ -45,12 +45,17 @@ ATTRIBUTE: Final = Struct("=HH")
 
 @dataclass(frozen=True, slots=True)
 class InterfaceAddress:
-    """One address of one interface. `mark` is its IFA_PROTO, 0 where the kernel does not know it."""
+    """One address of one interface. `mark` is its IFA_PROTO, 0 where the kernel does not know it.
+
+    `is_refused`: the kernel once met another host that had it (IPv6 duplicate address detection). It keeps it ever
+    after without using it, also when that host is gone: only adding it anew helps.
+    """
 
     index: int
     address: bytes
     prefix_length: int
     mark: int = 0
+    is_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +147,13 @@ def _address_body(entry: InterfaceAddress) -> bytes:
 
 def read_address(body: bytes) -> InterfaceAddress | None:
     """The address of a RTM_NEWADDR or RTM_DELADDR body; None for another family."""
-    family, prefix_length, _, _, index = IFADDRMSG.unpack_from(body)
+    family, prefix_length, flags, _, index = IFADDRMSG.unpack_from(body)
     if family not in (socket.AF_INET, socket.AF_INET6):
         return None
     found = attributes(body[IFADDRMSG.size :])
     local = found.get(IFA_LOCAL) or found.get(IFA_ADDRESS) or b""
-    return InterfaceAddress(index, local, prefix_length, found.get(IFA_PROTO, b"\0")[0])
+    mark, is_refused = found.get(IFA_PROTO, b"\0")[0], bool(flags & IFA_F_DADFAILED)
+    return InterfaceAddress(index, local, prefix_length, mark, is_refused)
 
 
 def read_link(body: bytes) -> Link:
