@@ -1,11 +1,11 @@
 """How long a client is without an answer, for each fault: minimum, median and maximum; keepalived beside it.
 
-    python benchmarks/failover.py [--runs 5] [--fault "core killed"] [--peer keepalived|none]
+    python benchmarks/failover.py [--runs 5] [--fault "core killed"] [--profile Aggressive] [--peer keepalived|none]
 
-Three nodes, real Corosync, profile Fast, in network namespaces of this machine; the client opens a connection every
-5 ms. Then keepalived (VRRP version 3, an advertisement every 0.1 s, and every second, its default) on three hosts
-of the same kind, asked by the same client. A machine that does other work at the same time gives other figures: run it
-alone. Machine-readable: benchmarks/results/failover.json. The whole list of faults: make faults.
+Three nodes, real Corosync, profile Fast if nothing else is said, in network namespaces of this machine; the client
+opens a connection every 5 ms. Then keepalived (VRRP version 3, an advertisement every 0.1 s, and every second, its
+default) on three hosts of the same kind, asked by the same client. A machine that does other work at the same time
+gives other figures: run it alone. Machine-readable: benchmarks/results/failover.json. The whole list: make faults.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,14 +41,15 @@ ADVERTS_S = (0.1, 1.0)
 Figures = dict[str, list[float]]
 
 
-def ours(names: Sequence[str], runs: int) -> Figures:
+def ours(names: Sequence[str], runs: int, profile: str) -> Figures:
     """Milliseconds without an answer, each fault `runs` times."""
     found: Figures = {}
     print(f"{'fault':<30} {'min':>7} {'median':>7} {'max':>7} {'aim':>7}  answered by two")
-    with THREE.cluster() as cluster:
+    shape = replace(THREE, profile=profile)
+    with shape.cluster() as cluster:
         for name in names:
             fault = next(fault for fault in FAULTS if fault.name == name and fault.shape == THREE)
-            shown = [judge.run(cluster, THREE, fault) for _ in range(runs)]
+            shown = [judge.run(cluster, shape, fault) for _ in range(runs)]
             found[name] = [1000 * run.outage_s for run in shown]
             both = 1000 * max(run.double_s for run in shown)
             print(f"{line(name, found[name])} {AIMS_MS[name]:>7} {both:>6.0f} ms", flush=True)
@@ -162,12 +164,13 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--fault", choices=AIMS_MS, action="append", help="only this one (may be given again)")
     parser.add_argument("--peer", choices=("keepalived", "none"), default="keepalived")
+    parser.add_argument("--profile", choices=("Aggressive", "Fast", "Balanced", "Safe"), default="Fast")
     parsed = parser.parse_args()
     if (why := why_no_lab()) is not None:
         print(why)
         return 1
     names = parsed.fault or list(AIMS_MS)
-    results = {"momentum": ours(names, parsed.runs)}
+    results = {"momentum": ours(names, parsed.runs, parsed.profile)}
     if parsed.peer == "keepalived":
         if (missing := why_no_keepalived()) is not None:
             print(f"{missing}; the comparison is left out")

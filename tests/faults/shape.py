@@ -44,6 +44,7 @@ class Shape:
 
     nodes: int = 3
     vips: int = 2
+    profile: str = "Fast"
 
     @property
     def listed(self) -> Mapping[str, int]:
@@ -75,7 +76,9 @@ class Shape:
         with contextlib.ExitStack() as stack:
             if directory is None:
                 directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="momentum-faults-")))
-            lab = stack.enter_context(LabCluster(let_in(directory), "corosync", listed=self.listed))
+            lab = stack.enter_context(
+                LabCluster(let_in(directory), "corosync", listed=self.listed, profile=self.profile)
+            )
             lab.lab.add("stranger", STRANGER)
             for host in lab.lab.hosts.values():
                 # What a network manager does: a host keeps its own IPv6 address when somebody sets the link down.

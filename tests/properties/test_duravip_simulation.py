@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.support.planted import PLANTED
-from tests.support.simulation import Kind, failures, first_failure, run
+from tests.support.simulation import Kind, World, failures, first_failure, run
 
 CPU_SECONDS = 40.0
 DEAF_RUNS = 120
@@ -46,6 +46,18 @@ def test_a_fresh_part_of_the_simulation_holds() -> None:
 def test_nobody_takes_what_others_hear_to_be_elsewhere() -> None:
     failure, _ = first_failure(range(60_500, 60_500 + DEAF_RUNS), kind="deaf")
     assert failure is None, str(failure)
+
+
+BREAKS_WITHIN_THE_GUARD_TIME = 1_005_892
+"""The ring breaks between a witness's word and the new owner's guard time."""
+
+
+def test_a_word_that_a_broken_ring_keeps_back_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(BREAKS_WITHIN_THE_GUARD_TIME, kind="deaf") is None
+    monkeypatch.setattr(World, "makes_round_trips", False)
+    failure = run(BREAKS_WITHIN_THE_GUARD_TIME, kind="deaf")
+    assert failure is not None
+    assert "I12" in failure.problem
 
 
 @pytest.mark.timeout(600)

@@ -41,10 +41,12 @@ class LabCluster:
         engine: str,
         on_change: Callable[[Change], None] = lambda change: None,
         listed: Mapping[str, int] = NODES,
+        profile: str = "Fast",
     ) -> None:
         self.directory = directory
         self.engine = engine
         self._listed = listed
+        self._profile = profile
         self.nodes: dict[str, LabNode] = {}
         self._on_change = on_change
         self._stack = ExitStack()
@@ -55,7 +57,7 @@ class LabCluster:
         for name, number in self._listed.items():
             host = self.lab.add(name, number)
             engine = "corosync" if self.engine == "corosync" else str(self.directory / "bus.sock")
-            self.nodes[name] = LabNode(host, self.directory / name, engine)
+            self.nodes[name] = LabNode(host, self.directory / name, engine, self._profile)
             self._stack.callback(self.nodes[name].kill)
         self.client = self.lab.add("client", CLIENT)
         self._watches = [AddressWatch(name, node.host.command, self._on_change) for name, node in self.nodes.items()]
@@ -128,11 +130,11 @@ class LabCluster:
         argv += ["--name", str(self._sendings), "--rate", str(1 / pause_s if pause_s else 0)]
         return self._module(self.client, [*argv, "--output", str(self.directory / "acknowledged")])
 
-    def poll(self, addresses: Sequence[str], seconds: float) -> "Polling":
-        """Start asking the addresses every 5 ms."""
+    def poll(self, addresses: Sequence[str], seconds: float, every_s: float = 0.005) -> "Polling":
+        """Start asking the addresses, each every 5 ms if nothing else is said."""
         output = self.directory / f"answers-{time.monotonic_ns()}"
-        argv = ["tests.support.poller", *addresses, "--seconds", str(seconds), "--output", str(output)]
-        return Polling(self._module(self.client, argv), output)
+        argv = ["tests.support.poller", *addresses, "--every", str(every_s), "--seconds", str(seconds)]
+        return Polling(self._module(self.client, [*argv, "--output", str(output)]), output)
 
     def capture(self) -> "Capturing":
         """Start writing down who claims which address on the client's wire."""

@@ -43,11 +43,15 @@ def let_in(directory: Path) -> Path:
 
 @dataclass
 class LabNode:
-    """One node. `engine` is "corosync", or the path of the embedded engine's socket, shared by all nodes."""
+    """One node. `engine` is "corosync", or the path of the embedded engine's socket, shared by all nodes.
+
+    `profile` is the timing of Corosync.
+    """
 
     host: Host
     directory: Path
     engine: str
+    profile: str = "Fast"
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def write(self, files: Mapping[str, str], key: bytes) -> None:
@@ -69,7 +73,7 @@ class LabNode:
         listed = parse(nodes, "nodes.json")
         ring = [corosync.RingNode(node.name, node.node_id, node.address) for node in listed.nodes]
         keyfile, state = str(self.etc / "authkey"), str(self.directory / "corosync")
-        return corosync.render(listed.cluster, ring, "Fast", keyfile=keyfile, state_dir=state)
+        return corosync.render(listed.cluster, ring, self.profile, keyfile=keyfile, state_dir=state)
 
     @property
     def etc(self) -> Path:

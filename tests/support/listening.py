@@ -8,10 +8,12 @@ Checked besides the invariants of the protocol, whenever an address comes on a w
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from momentum_node.bus.contract import Member
+from momentum_node.bus.contract import BusEvent, Delivered, Member
 from momentum_node.config.model import Address
+from momentum_node.duravip.roundtrips import echo, is_echo
 from momentum_node.duravip.vip import Contest, Effect, Plumb, Unplumb, Witness
 from momentum_node.duravip.witness import Hearsay, hears_for
+from tests.support.network import Endpoint
 from tests.support.simulatednode import Broken, Process
 
 if TYPE_CHECKING:
@@ -94,11 +96,13 @@ class ListeningProcess(Process):
         self._silences: dict[Address, Attempt] = {}  # the last that ended in silence
         self._granted: dict[Address, float] = {}  # since when each is this node's: a gather begins an attempt anew
         self.macs = (mac_of(node_id),)
+        self._echoes = 0
+        self._awaited: dict[bytes, tuple[Address, Attempt]] = {}
         world.wire.clean(node_id)
         super().__init__(world, node_id, pid)
 
     def join(self) -> None:
-        self._attempts, self._silences, self._granted = {}, {}, {}
+        self._attempts, self._silences, self._granted, self._awaited = {}, {}, {}, {}
         super().join()
 
     def _perform(self, effect: Effect) -> None:
@@ -149,6 +153,25 @@ class ListeningProcess(Process):
             return
         if attempt.hearsay.against(self.now) is not None:
             self._contested(vip, attempt)
+        elif self.world.makes_round_trips:
+            self._echoes += 1
+            self._awaited[echo(self._echoes)] = (vip, attempt)
+            self.endpoint.send(echo(self._echoes))
+        else:
+            self._take(vip, attempt)
+
+    def on_event(self, endpoint: Endpoint, event: BusEvent) -> None:
+        if not isinstance(event, Delivered) or not is_echo(event.data):
+            super().on_event(endpoint, event)
+        elif self.is_up and endpoint is self.endpoint and event.sender == self.local:
+            self._heard_out(*self._awaited.pop(event.data))
+
+    def _heard_out(self, vip: Address, attempt: Attempt) -> None:
+        """All that was said until the wire was silent has arrived."""
+        if self._attempts.get(vip) is not attempt:
+            return
+        if attempt.hearsay.against(self.now) is not None:
+            self._contested(vip, attempt)
         else:
             self._take(vip, attempt)
 
@@ -187,8 +210,7 @@ class ListeningProcess(Process):
                     raise Broken(f"I12: {self.name} has {vip}, and {witness.name} hears that n{holder} has it")
 
     def _witnesses(self, vip: Address, attempt: Attempt) -> list[Process]:
-        """Who has that link, was here when this node was granted the address, and has run and been able to say so ever
-        since: a bus that breaks within the guard time brings no word."""
+        """Who has that link, was here when this node was granted the address, and has run ever since."""
         table = self.machine._table if self.machine else None
         found = []
         for other in self.world.processes.values():
@@ -200,8 +222,7 @@ class ListeningProcess(Process):
                 continue
             is_witness = self.local in hears_for(names, other.local)
             together = mine.stream is not None and mine.stream == theirs.stream
-            can_say = not self.world.network.stands_still(other.node_id)
-            if is_witness and together and can_say and mine.began < attempt.granted > other.frozen_until:
+            if is_witness and together and mine.began < attempt.granted > other.frozen_until:
                 found.append(other)
         return found
 

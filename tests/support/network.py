@@ -205,10 +205,6 @@ class Network:
         """The ring a node believes in."""
         return self._nodes[node_id].ring.nodes
 
-    def stands_still(self, node_id: int) -> bool:
-        """Whether the ring a node believes in has lost a node: what it sends comes in the next one."""
-        return self._nodes[node_id].ring.is_broken
-
     # -- time
 
     def call_at(self, when: float, action: Callable[[], None]) -> None:

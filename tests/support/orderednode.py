@@ -22,6 +22,7 @@ class Node:
         self.log: list[str] = []
         self.answers: str | None = None  # who answers probes
         self.granted = True
+        self.round_trip_takes_s = 0.001
         self.refuses: dict[str, int] = {}
         self.release_takes_s = 0.0
         self.open: list[socket.socket] = []
@@ -82,6 +83,9 @@ class Node:
 
     def is_granted(self, vip: Address) -> bool:
         return self.granted
+
+    async def round_trip(self) -> None:
+        await asyncio.sleep(self.round_trip_takes_s)
 
     def whose(self, mac: bytes) -> str | None:
         return "n3" if mac.hex(":") == MEMBER else None

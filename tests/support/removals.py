@@ -140,7 +140,7 @@ REMOVALS: tuple[Removal, ...] = (
     ),
     _r(
         "R13",
-        "a node's own address (a pod's, another cluster's) cannot be a DuraVIP",
+        "a node's own address (a pod's, a service's, another cluster's) cannot be a DuraVIP",
         "unit/test_operator_refusals.py::test_an_address_of_an_older_cluster_is_not_taken",
         "operator/momentum_operator/acceptance.py",
         "    if other := around.claimed.get(text):",
@@ -293,7 +293,7 @@ REMOVALS: tuple[Removal, ...] = (
         "the ticket is asked for once more immediately before the kernel call",
         "unit/test_actuator_orders.py::test_the_ticket_is_asked_for_immediately_before_the_kernel",
         "plumbing.py",
-        "        if not self._is_granted(place.address):\n            return False\n",
+        "        if not self._tell.is_granted(place.address):\n            return False\n",
         "",
     ),
     _r(

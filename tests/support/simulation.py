@@ -70,6 +70,9 @@ class UnevenNetwork(Network):
 class World(Mishaps):
     """One run."""
 
+    makes_round_trips = True
+    """Who was met with silence waits for a word of its own to come back, before it plumbs."""
+
     def __init__(self, seed: int, machine_class: MachineClass = DuraVip, *, kind: Kind = "usual") -> None:
         """`late`: a run of quick view changes and messages that are several of them late, and little else; `deaf`: one
         of addresses whose owner is heard by some only."""

@@ -90,6 +90,37 @@ async def test_a_word_that_comes_while_listeners_are_opened_is_not_too_late(node
     assert [what for what in node.told() if what != "probe"] == UP[1:]
 
 
+async def test_nothing_is_plumbed_while_the_ring_stands_still(node: Node) -> None:
+    """A witness's word may be under way: what we say ourselves does not come back either."""
+    node.round_trip_takes_s = 0.3
+    node.actuator.perform(Plumb(VIP, planned=False))
+    await asyncio.sleep(0.2)
+    assert node.told() == ["probe", "listen 25"]
+    node.actuator.perform(hears(MEMBER))
+    await asyncio.sleep(0.2)
+    assert "plumb eth0 192.0.2.41/32" not in node.told(), "the word came before the round trip ended"
+    node.round_trip_takes_s = 0.001
+    node.actuator.perform(hears(""))
+    await asyncio.sleep(0.5)
+    assert [what for what in node.told() if what != "probe"] == UP[1:]
+
+
+async def test_what_was_released_needs_no_word_to_come_back(node: Node) -> None:
+    node.round_trip_takes_s = 30.0
+    node.actuator.perform(Plumb(VIP, planned=False))
+    await asyncio.sleep(0.1)
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(0.01)
+    assert node.told() == ["probe", *UP]
+
+
+async def test_a_listener_that_cannot_be_opened_leaves_no_address(node: Node) -> None:
+    node.refuses["listen"] = errno.EMFILE
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(0.1)
+    assert node.told() == [*UP[:3], "unplumb 192.0.2.41", "FAILED listen 25"]
+
+
 async def test_a_late_word_changes_nothing_and_is_forgotten(node: Node) -> None:
     node.actuator.perform(Plumb(VIP, planned=False))
     await asyncio.sleep(0.1)

@@ -11,6 +11,7 @@ from momentum_node.bus.contract import BusEvent, Delivered, IdentityTaken, Lost,
 from momentum_node.duravip import driver as module
 from momentum_node.duravip.driver import Driver
 from momentum_node.duravip.machine import DuraVip
+from momentum_node.duravip.roundtrips import echo
 from momentum_node.duravip.vip import Definition, Identity, Policy
 
 ME = Member(1, 10)
@@ -171,4 +172,60 @@ async def test_what_the_machine_cannot_take_is_logged_once_and_counted() -> None
             stage.buses[0]._on_event(Delivered(ME, b"\xc1"))
     (line,) = [line for line in lines if line["event"] == "messages of the bus were ignored"]
     assert (line["MessageError"], stage.driver.ignored) == (1, 50)
+    stage.running.cancel()
+
+
+class SlowBus(LoopbackBus):
+    """An engine that takes its time to let us join."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_join = asyncio.Event()
+        self.is_member = False
+
+    async def connect(self, group: str, on_event: Callable[[BusEvent], None]) -> None:
+        await self.may_join.wait()
+        self.is_member = True
+        self._on_event = on_event
+
+    def abort(self) -> None:
+        super().abort()
+        self.is_member = False
+
+
+async def test_who_is_told_to_give_up_while_it_joins_is_no_member_afterwards() -> None:
+    """Else the engine has a member with our pid that nobody ever leaves for, and none with that pid can join again."""
+    stage = Stage(bus=SlowBus)
+    await stage.until(lambda: len(stage.buses) == 1)
+    slow = stage.buses[0]
+    assert isinstance(slow, SlowBus)
+    stage.driver.isolate("the supervisor was stopped for long")
+    stage.bus = LoopbackBus
+    slow.may_join.set()
+    await stage.until(lambda: "Plumb" in stage.actuator.done)
+    assert not slow.is_member
+    await stage.driver.drain()
+    await stage.running
+
+
+async def test_a_word_of_its_own_comes_back_and_is_no_matter_of_the_machine() -> None:
+    stage = Stage()
+    await stage.until(lambda: "Plumb" in stage.actuator.done)
+    await asyncio.wait_for(asyncio.gather(*(stage.driver.round_trip() for _ in range(100))), 5)
+    assert stage.driver.ignored == 0
+    await stage.driver.drain()
+    await stage.running
+
+
+async def test_the_word_of_another_is_not_taken_for_its_own() -> None:
+    stage = Stage()
+    await stage.until(lambda: "Plumb" in stage.actuator.done)
+    stage.buses[0].send = lambda data: None  # type: ignore[method-assign] # the ring stands still
+    trip = asyncio.create_task(stage.driver.round_trip())
+    await asyncio.sleep(0.01)
+    stage.buses[0]._on_event(Delivered(Member(2, 7), echo(1)))
+    await asyncio.sleep(0.01)
+    assert not trip.done()
+    stage.buses[0]._on_event(Delivered(ME, echo(1)))
+    await asyncio.wait_for(trip, 5)
     stage.running.cancel()

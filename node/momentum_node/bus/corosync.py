@@ -9,10 +9,9 @@ when the daemon is frozen: the loop never waits for it. Nothing is decided here;
 
 import asyncio
 import os
-import threading
 from collections.abc import Callable
 
-from momentum_node.bus.blocking import in_thread
+from momentum_node.bus.blocking import begin_thread, in_thread
 from momentum_node.bus.callbacks import Callback as CpgCallback
 from momentum_node.bus.contract import BusEvent, Delivered, IdentityTaken, Lost, Member
 from momentum_node.bus.libcpg import Cpg, CpgError, Status
@@ -172,4 +171,4 @@ async def _join(cpg: Cpg, group: str) -> None:
 
 
 def _finalize(cpg: Cpg) -> None:
-    threading.Thread(target=cpg.finalize, name="cpg_finalize", daemon=True).start()
+    begin_thread(cpg.finalize)

@@ -114,7 +114,7 @@ def profile_timing(profile: str, node_count: int) -> RingTiming:
             f"profile {profile} is for at most {_NODE_LIMIT[profile]} nodes, not {node_count}: use Balanced"
         )
     if profile == "Fast" and node_count > 8:
-        return RingTiming(token_ms=400, consensus_ms=480, mature_ms=3000)
+        return RingTiming(token_ms=400, consensus_ms=480, mature_ms=3000, rotations_before_hold=1)
     if profile not in _PROFILES:
         raise RingError(f"unknown bus profile {profile!r}: use one of {', '.join(_PROFILES)}")
     return _PROFILES[profile]
@@ -122,26 +122,14 @@ def profile_timing(profile: str, node_count: int) -> RingTiming:
 
 _PROFILES = {
     "Aggressive": RingTiming(token_ms=200, consensus_ms=60, mature_ms=3000),
-    "Fast": RingTiming(token_ms=300, consensus_ms=360, mature_ms=3000),
+    "Fast": RingTiming(token_ms=300, consensus_ms=360, mature_ms=3000, rotations_before_hold=1),
     "Balanced": RingTiming(token_ms=1000, consensus_ms=1200, rotations_before_hold=1),
     "Safe": RingTiming(token_ms=3000, consensus_ms=3600, rotations_before_hold=1),
 }
 """Our beacons come every 100 ms from each node, so by the default the token would never rest: 17 % of a processor on
-each of three idle nodes, 5 % with 1 (measured; messages arrive as soon). A lost node is noticed 45 ms later, which the
-fast profiles are not meant for (decision 0033)."""
+each of three idle nodes, 5 % with 1 (measured; messages arrive as soon). Aggressive is for machines that have them to
+spare (decision 0033)."""
 _NODE_LIMIT = {"Aggressive": 8, "Fast": 16}
-
-
-def check_lease(lifetime_s: float, renewal_s: float) -> list[str]:
-    """What is wrong with a kernel lease of addresses (duravip_addr_lifetime); 0 = for ever is allowed."""
-    if lifetime_s == 0:
-        return []
-    problems = []
-    if lifetime_s < 2:
-        problems.append(f"an address lifetime of {lifetime_s:g} s is below 2 s: the kernel counts in whole seconds")
-    if renewal_s > lifetime_s / 4:
-        problems.append(f"renewal each {renewal_s:g} s is above a quarter of the lifetime of {lifetime_s:g} s")
-    return problems
 
 
 def render(

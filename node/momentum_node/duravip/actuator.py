@@ -42,6 +42,7 @@ class Feedback(Protocol):
     """Who is told: the driver, which passes it to the machine. `now` is monotonic, in seconds."""
 
     def is_granted(self, vip: Address) -> bool: ...
+    async def round_trip(self) -> None: ...
     def whose(self, mac: bytes) -> str | None: ...
     def on_plumbed(self, vip: Address, now: float) -> None: ...
     def on_unplumbed(self, vip: Address, now: float) -> None: ...
@@ -69,7 +70,7 @@ class Actuator:
         self._clock = clock
         self._check_interval_s = check_interval_s
         self._lease_s = lease_s
-        self._plumbing = Plumbing(link, services, tell.is_granted, clock)
+        self._plumbing = Plumbing(link, services, tell, clock)
         self._places: dict[Address, Place] = {}
         self._asides: set[asyncio.Task[None]] = set()
         self.plans: Mapping[Address, VipPlan] = {}

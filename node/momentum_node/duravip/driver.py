@@ -16,6 +16,7 @@ from momentum_node.config.model import Address
 from momentum_node.duravip.actuator import Actuator
 from momentum_node.duravip.machine import DuraVip
 from momentum_node.duravip.neighbourhood import Neighbourhood
+from momentum_node.duravip.roundtrips import RoundTrips, is_echo
 from momentum_node.duravip.sharedarp import is_neighbours
 from momentum_node.duravip.unread import Unread
 from momentum_node.duravip.vip import Announce, Effect, Isolate, Multicast
@@ -46,6 +47,7 @@ class Driver:
         self._on_change = on_change
         self._note = note  # for the flight recorder: what the machine is not told
         self._bus: Bus | None = None
+        self._round_trips = RoundTrips(self.multicast)
         self._timer: asyncio.TimerHandle | None = None
         self._over: asyncio.Future[str] | None = None
         self._stopping = False
@@ -149,6 +151,10 @@ class Driver:
         """The ticket still holds (asked immediately before the kernel call)."""
         return self.machine is not None and self.machine.is_granted(vip)
 
+    async def round_trip(self) -> None:
+        """Returns when all that members said until now has arrived here; not while the ring stands still."""
+        await self._round_trips.make()
+
     # -- one membership --------------------------------------------------------------------------
 
     async def _membership(self, group: str) -> str:
@@ -174,9 +180,12 @@ class Driver:
             self._end(f"the bus is lost: {event.reason}")
             return
         if self.machine is None:
-            assert self._bus is not None  # noqa: S101 - events come from it
-            self.machine = self._make_machine(self._bus.local)
+            self.machine = self._make_machine(self._bus_local())
         machine = self.machine
+        if isinstance(event, Delivered) and is_echo(event.data):
+            if event.sender == self._bus_local():
+                self._round_trips.came(event.data)
+            return
         if self.neighbourhood is not None:
             if isinstance(event, Delivered) and is_neighbours(event.data):
                 if not self.neighbourhood.take(event.data):
@@ -187,6 +196,10 @@ class Driver:
                 self.neighbourhood.view_changed()
         self._decide(lambda: _feed(machine, event))
         self._tell_unread(machine)
+
+    def _bus_local(self) -> Member:
+        assert self._bus is not None  # noqa: S101 - events come from it
+        return self._bus.local
 
     def _decide(self, feed: Callable[[], None]) -> None:
         """Feed the machine, do what follows. A defect in it ends `run`: who cannot decide must hold no address."""
@@ -268,6 +281,9 @@ class Driver:
     def _forget(self) -> None:
         self.machine = None
         self._unread.machine_ended()
+        self._round_trips.membership_ended()
+        if self._bus is not None:  # it may have joined while we were told to give up: nobody would ever leave for it
+            self._bus.abort()
         self._bus = None
         self._rearm()
 

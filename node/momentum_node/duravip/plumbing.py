@@ -12,10 +12,10 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from momentum_node.config.model import Address
 from momentum_node.duravip.link import Mac, SupervisorError, mac_bytes
@@ -31,6 +31,8 @@ REMOVE_AGAIN_S: Final = 0.5
 LEASE_SLACK_S: Final = 0.5  # the kernel removes an address up to 0.33 s after its lease (failover §0, finding 5)
 GRACE_SLACK_S: Final = 1.0
 SHORT_LEASE_S, LONG_LEASE_S, SHORT_LIMIT = 2.0, 10.0, 512
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +122,23 @@ class Services(Protocol):
         """End what uses the address within `grace_s`; returns when nothing does, or the grace is over."""
 
 
+class Decider(Protocol):
+    """Who decides: the driver, in the machine's name."""
+
+    def is_granted(self, vip: Address) -> bool:
+        """The ticket of the order still holds."""
+
+    async def round_trip(self) -> None:
+        """Returns when all that members said until now has arrived here; not while the ring stands still."""
+
+
 class Plumbing:
     """The two ways, for any address. `lease_s` = how long a dead owner's kernel may still answer."""
 
-    def __init__(
-        self, link: Link, services: Services, is_granted: Callable[[Address], bool], clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, link: Link, services: Services, tell: "Decider", clock: Callable[[], float]) -> None:
         self._link = link
         self._services = services
-        self._is_granted = is_granted
+        self._tell = tell
         self._clock = clock
         self.lease_s = SHORT_LEASE_S
 
@@ -138,17 +148,19 @@ class Plumbing:
         Raises `InUse`, `SupervisorError`: then the caller takes down what there may be.
         """
         place.plan, place.state = plan, State.PROBING
-        if plan.probe:
+        unopened = plan.ports
+        if plan.probe and not place.planned.is_set():
             await self._await_silence(place, plan)
-        await self._open(place, plan.ports)
-        if plan.probe and await self._ask_witnesses(place) is not None:  # a word that came meanwhile
-            await self._await_silence(place, plan)
-        if not self._is_granted(place.address):
+            await _all(*self._opening(place, unopened), self._hear_out(place))
+            unopened = ()
+            while await self._ask_witnesses(place) is not None:  # a word that came meanwhile
+                await self._await_silence(place, plan)
+                await self._hear_out(place)
+        if not self._tell.is_granted(place.address):
             return False
         # In one go: the supervisor announces in the turn in which it plumbs, and nobody waits for two answers.
-        await asyncio.gather(
-            self._link.plumb(plan.interface, place.address, plan.prefix_length), self._link.announce(place.address)
-        )
+        plumb = self._link.plumb(plan.interface, place.address, plan.prefix_length)
+        await _all(*self._opening(place, unopened), plumb, self._link.announce(place.address))
         place.state = State.PLUMBED
         await self._serve(place)
         place.state = State.SERVING
@@ -179,7 +191,7 @@ class Plumbing:
         for port in [port for port, _ in before if port not in kept]:
             await self._link.close_listener(place.address, port)
         place.plan = plan
-        await self._open(place, tuple(pair for pair in plan.ports if pair not in before))
+        await _all(*self._opening(place, tuple(pair for pair in plan.ports if pair not in before)))
         await self._serve(place)
 
     async def is_clear(self, place: Place, plan: VipPlan) -> bool:
@@ -209,14 +221,7 @@ class Plumbing:
 
     async def _ask_wire(self, place: Place, plan: VipPlan) -> Mac | None:
         """Who answers; None also when a `planned` order came while we asked."""
-        asking = asyncio.ensure_future(self._link.probe(plan.interface, place.address))
-        ordered = asyncio.ensure_future(place.planned.wait())
-        try:
-            await asyncio.wait({asking, ordered}, return_when=asyncio.FIRST_COMPLETED)
-            mac = asking.result() if asking.done() else None
-        finally:
-            asking.cancel()
-            ordered.cancel()
+        mac = await _unless_ordered(place, self._link.probe(plan.interface, place.address))
         if mac is not None:
             place.hearsay.heard(mac_bytes(mac))
         return mac
@@ -235,9 +240,15 @@ class Plumbing:
             await _ordered_within(place, step_s)
         return None
 
-    async def _open(self, place: Place, ports: tuple[tuple[int, int], ...]) -> None:
-        for port, backlog in ports:
-            place.sockets.append((port, await self._link.open_listener(place.address, port, backlog, floating=True)))
+    async def _hear_out(self, place: Place) -> None:
+        """Returns when what a witness said while we asked has arrived (decision 0034)."""
+        await _unless_ordered(place, self._tell.round_trip())
+
+    def _opening(self, place: Place, ports: tuple[tuple[int, int], ...]) -> list[Coroutine[object, object, None]]:
+        return [self._open(place, port, backlog) for port, backlog in ports]
+
+    async def _open(self, place: Place, port: int, backlog: int) -> None:
+        place.sockets.append((port, await self._link.open_listener(place.address, port, backlog, floating=True)))
 
     async def _serve(self, place: Place) -> None:
         """From here on the sockets are the services'."""
@@ -261,6 +272,25 @@ class Plumbing:
                 if error.errno:
                     continue
             return
+
+
+async def _all(*work: Awaitable[None]) -> None:
+    """Together. Raises the first error, when all have ended."""
+    for outcome in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+async def _unless_ordered(place: Place, work: Coroutine[object, object, _T]) -> _T | None:
+    """What `work` gives; None when a `planned` order comes before, which ends it."""
+    doing = asyncio.ensure_future(work)
+    ordered = asyncio.ensure_future(place.planned.wait())
+    try:
+        await asyncio.wait({doing, ordered}, return_when=asyncio.FIRST_COMPLETED)
+        return doing.result() if doing.done() else None
+    finally:
+        doing.cancel()
+        ordered.cancel()
 
 
 async def _ordered_within(place: Place, pause_s: float) -> None:
