@@ -3,7 +3,7 @@
 import os
 import smtplib
 import tempfile
-from asyncio import sleep, to_thread
+from asyncio import to_thread
 from functools import partial
 from pathlib import Path
 
@@ -80,9 +80,10 @@ async def mail_of_a_node_that_stands_still() -> None:
             await first.until(lambda: first.worker.admission.generation == 2)
             await to_thread(bring, first)
             await nodes.give(second)
-            await first.until(lambda: first.worker._mover.moving == 2)
-            await sleep(1.0)  # long enough for what is not held back
-            assert first.core.report()["queued"] == 2
+            mover = first.worker._mover
+            await first.until(lambda: sum(lane.waiting for lane in mover._holdings.lanes.values()) == 2)
+            mover.tick()
+            assert not (mover._dialling or mover._sessions)  # nothing is on its way, or about to be
             assert hop.content == []
             first.replace(text)
             first.core.reload("3")
