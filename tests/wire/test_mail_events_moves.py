@@ -83,7 +83,8 @@ async def mail_of_a_node_that_stands_still() -> None:
             mover = first.worker._mover
             await first.until(lambda: sum(lane.waiting for lane in mover._holdings.lanes.values()) == 2)
             mover.tick()
-            assert not (mover._dialling or mover._sessions)  # nothing is on its way, or about to be
+            tries = [lane.failures for lane in mover._holdings.lanes.values()]
+            assert (mover._dialling, mover._sessions, tries) == ({}, {}, [0])  # nobody was called
             assert hop.content == []
             first.replace(text)
             first.core.reload("3")
