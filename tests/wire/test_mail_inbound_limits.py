@@ -93,6 +93,14 @@ async def test_a_worker_that_dies_takes_its_clients_out_of_the_count(tmp_path: P
         assert await crowd.room(20) == 8 - left
 
 
+async def test_the_size_of_a_block_is_an_option(tmp_path: Path) -> None:
+    """Inbound_Connections_Mask: neighbours share a limit."""
+    async with running(tmp_path, "Max_Inbound_Connections = 2 Inbound_Connections_Mask = 24") as crowd:
+        assert len(await crowd.come(1, source="127.0.3.1")) == 1
+        assert len(await crowd.come(2, source="127.0.3.2")) == 1
+        assert len(await crowd.come(2, source="127.0.4.1")) == 2
+
+
 async def test_clients_stay_counted_when_the_core_is_another_one(tmp_path: Path) -> None:
     async with running(tmp_path, "Max_Inbound_Connections = 4") as crowd:
         inside = await crowd.come(6)
@@ -103,8 +111,9 @@ async def test_clients_stay_counted_when_the_core_is_another_one(tmp_path: Path)
         assert all([await is_served(one) for one in inside])
 
 
-async def test_a_socket_has_its_limit_over_all_workers(tmp_path: Path) -> None:
-    async with running(tmp_path, "Listener_Sessions = 3") as crowd:
+@pytest.mark.parametrize("option", ["Listener_Sessions", "Service_Sessions"])
+async def test_a_socket_has_its_limit_over_all_workers(tmp_path: Path, option: str) -> None:
+    async with running(tmp_path, f"{option} = 3") as crowd:
         assert len(await crowd.come(12)) == 3
 
 

@@ -4,15 +4,16 @@ Keeper.add(data) … complete(arriving, origin, answer)   ──▶ store ──
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol, TypeVar
 
 from momentum_node import clock
 from momentum_node.assigner import Assigner
 from momentum_node.config.model import Address
 from momentum_node.smtp import reply as say
+from momentum_node.smtp.address import Mailbox
 from momentum_node.smtp.arriving import Arriving
 from momentum_node.smtp.reply import Reply, reply
 from momentum_node.smtp.trace import Origin, date_text, head_of, message_id
@@ -23,6 +24,9 @@ from momentum_node.spool.message import INLINE_BODY_BYTES, Envelope, Message, Re
 from momentum_node.spool.room import Room
 from momentum_node.spool.store import Store
 from momentum_node.spool.telling import Teller
+
+STEP_MESSAGES: Final = 500
+_One = TypeVar("_One")
 
 
 class Spool(Protocol):
@@ -121,13 +125,13 @@ class Keeper:
             self._drop(content)
             answer(say.SPOOL_FAILED)
             return
-        assigner, arrivals = self._spool.assigner, self._arrivals(message)
-        if assigner.has_policy:
-            self._start(self._ask_policy(assigner, arrivals, message))
+        assigner, recipients = self._spool.assigner, arriving.recipients
+        if assigner.has_policy or len(recipients) > STEP_MESSAGES:
+            self._start(self._assign(assigner, message))
         else:
-            self._assigned(assigner.choose(arrivals), message)
+            self._assigned(assigner.choose(self._arrivals(message, recipients)), message)
 
-    def _arrivals(self, message: "_Message") -> list[Arrival]:
+    def _arrivals(self, message: "_Message", recipients: Sequence[Mailbox]) -> list[Arrival]:
         start, content = b"", message.content
         if self._spool.assigner.looks_inside:
             start = content.start or b"".join(content.parts)
@@ -135,11 +139,21 @@ class Keeper:
         sender, ends, context = message.arriving.sender, message.ends, message.origin.context
         return [
             Arrival(sender.text, sender.domain, one.text, ends.local, ends.local_port, ends.client, head, body, context)
-            for one in message.arriving.recipients
+            for one in recipients
         ]
 
-    async def _ask_policy(self, assigner: Assigner, arrivals: list[Arrival], message: "_Message") -> None:
-        self._assigned(await assigner.ask(arrivals), message)
+    async def _assign(self, assigner: Assigner, message: "_Message") -> None:
+        """With pauses: a policy may take its time, and there may be tens of thousands of recipients."""
+        bindings: list[str] = []
+        for some in _steps(message.arriving.recipients):
+            arrivals = self._arrivals(message, some)
+            chosen = await assigner.ask(arrivals) if assigner.has_policy else assigner.choose(arrivals)
+            if chosen is None:
+                self._assigned(None, message)
+                return
+            bindings += chosen
+            await asyncio.sleep(0)
+        self._assigned(bindings, message)
 
     def _assigned(self, bindings: list[str] | None, message: "_Message") -> None:
         """Keep the message; None: no binding takes it now."""
@@ -198,12 +212,25 @@ class Keeper:
             if stored is None:
                 answer(say.SPOOL_FAILED)
                 return
-            messages = messages_of(transaction, stored, spool.store.index)
-            self._received(messages)
-            spool.accepted(messages)
+            if len(transaction.recipients) > STEP_MESSAGES:
+                self._start(self._accept_in_steps(transaction, stored))
+            else:
+                self._accept(transaction, transaction.recipients, stored)
             answer(reply(250, "2.0.0", f"OK {transaction.recipients[0].id}"))
 
         spool.store.keep(transaction, file, kept)
+
+    async def _accept_in_steps(self, transaction: Transaction, stored: Stored) -> None:
+        for some in _steps(transaction.recipients):
+            self._accept(transaction, some, stored)
+            await asyncio.sleep(0)
+
+    def _accept(self, transaction: Transaction, recipients: Sequence[Recipient], stored: Stored) -> None:
+        """Queue the messages of these; the transaction is durable."""
+        envelope, home = transaction.envelope, self._spool.store.index
+        messages = [Message(one.id, envelope, one.address, one.binding, one.domain, stored, home) for one in recipients]
+        self._received(messages)
+        self._spool.accepted(messages)
 
     def _drop(self, content: Content) -> None:
         if content.large is not None:
@@ -227,9 +254,6 @@ class _Message:
     answer: Callable[[Reply], None]
 
 
-def messages_of(transaction: Transaction, stored: Stored, home: int) -> list[Message]:
-    """The messages of a transaction that is durable."""
-    return [
-        Message(one.id, transaction.envelope, one.address, one.binding, one.domain, stored, home)
-        for one in transaction.recipients
-    ]
+def _steps(all_of_them: Sequence[_One]) -> Iterator[Sequence[_One]]:
+    """So many at a time that the loop does not notice."""
+    return (all_of_them[start : start + STEP_MESSAGES] for start in range(0, len(all_of_them), STEP_MESSAGES))
