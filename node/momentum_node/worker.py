@@ -5,6 +5,7 @@ finishes what it has. Its shard of the spool is its own; several workers share n
 """
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -26,7 +27,7 @@ from momentum_node.core_link import CoreLink
 from momentum_node.departures import Departures, until
 from momentum_node.descriptors import DEFAULT_MOST, raise_limit
 from momentum_node.errors import ConfigurationError, MomentumError
-from momentum_node.findings import HostRests, LookupFails
+from momentum_node.findings import HostRests, Inquire, Knows, LookupFails
 from momentum_node.garbage import keep_searches_short
 from momentum_node.limits.door import Door
 from momentum_node.limits.figures import queue_figures
@@ -73,7 +74,7 @@ class Worker:
         place = Place(own.cluster_socket, index, workers)
         self._mover = Mover(place, stores, self.bodies, self._queue, self._shards.need, self.teller, self._is_full)
         self._delivery = Delivery(stores, Resolver(), self._link.send, self._mover, self.teller, own.nodes)
-        self.teller.routing_domain_of = self._delivery.routing_domain
+        self.teller.routing_domain_of = self._delivery.routing.domain
         self._departures = Departures(self._delivery.sources, self.sessions, self._link.send)
         self._reloading: asyncio.Task[None] | None = None
         self._is_outdated = False
@@ -230,10 +231,16 @@ class Worker:
                 self._moves(frame, ip_address(frame.address))
             case wire.Owned() | wire.Members():
                 self._heed(frame)
-            case wire.Refresh(domain):
-                self._delivery.refresh(domain)
+            case wire.Refresh() | Inquire():
+                self._asked_by_people(frame)
             case wire.Reload():
                 self._reload()
+
+    def _asked_by_people(self, frame: wire.Refresh | Inquire) -> None:
+        if isinstance(frame, wire.Refresh):
+            self._delivery.refresh(frame.domain)
+        else:
+            self._link.send(Knows(frame.number, json.dumps(self._delivery.known_of(frame.domain))))
 
     async def _welcomed(self, frame: wire.Welcome) -> None:
         self._reload()  # what we mapped at our start may be of the core before this one

@@ -21,15 +21,17 @@ from momentum_node.smtp.routes import NoRoute
 from momentum_node.smtp.stage import Stage
 from momentum_node.smtp.turnedaway import turned_away
 from momentum_node.spool.adoption import Adoption, Elsewhere
-from momentum_node.spool.assignment import DEFAULT, Assignment
+from momentum_node.spool.assignment import DEFAULT
 from momentum_node.spool.classes import classifier_of
 from momentum_node.spool.dialing import Dialer
+from momentum_node.spool.knowledge import Known
 from momentum_node.spool.leases import Leases
 from momentum_node.spool.letters import Letters
 from momentum_node.spool.line import Hand, Line, Way
 from momentum_node.spool.lookup import Lookup
 from momentum_node.spool.message import Message, answer_of
 from momentum_node.spool.ourselves import own_addresses
+from momentum_node.spool.routing import Routing
 from momentum_node.spool.schedule import Key, Queue, Schedule
 from momentum_node.spool.settling import Settling
 from momentum_node.spool.siblings import Siblings
@@ -68,11 +70,11 @@ class Delivery:
         self.leases = Leases(send, self._recalled, self._turn)
         self._watching: asyncio.Task[None] | None = None
         self._lookup: Lookup | None = None
-        self._assignment = Assignment({})
         self._keeps_default = False  # Default_Binding = suspended
         self._lines: dict[Key, Line] = {}
         self._hands: dict[Connection, Hand] = {}
         self.sources = Sources(self._lines, self._hands, self._hand_back)
+        self.routing = Routing(self._lines)
         self._siblings = Siblings(self._hands)
         self._dialer = Dialer(self, resolver, self.leases, self._siblings, send)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -89,7 +91,7 @@ class Delivery:
     def configure(self, lookup: Lookup, hostname: str) -> None:
         """Use this generation from now on: at once for the next letter of each connection, soon for every queue."""
         self._lookup = lookup
-        self._assignment = Assignment(lookup.node.bindings)
+        self.routing.configure(lookup)
         self._keeps_default = lookup.tree.value("default_binding") == "suspended"
         self._settling.configure(hostname)
         self._letters.configure(lookup)
@@ -109,6 +111,10 @@ class Delivery:
             line.begin_anew()
             self._pump(line)
 
+    def known_of(self, domain: str) -> Known:
+        """What `knowledge.told` says of a routing domain."""
+        return self._dialer.known_of(line for line in self._lines.values() if line.queue.key.domain == domain)
+
     def heed_owners(self) -> None:
         """Other nodes own other bindings now: their mail goes there, and what is ours stays."""
         self._adoption.begin()
@@ -119,17 +125,8 @@ class Delivery:
         return self._adoption.is_running
 
     def _key_of(self, binding: str, domain: str) -> Key | None:
-        if self._assignment.existing(binding) != binding or self._elsewhere.is_elsewhere(binding):
-            return None
-        gateway = self._gateway(binding, domain)
-        return Key(binding, domain) if gateway is None else Key(binding, gateway, True)
-
-    def _gateway(self, binding: str, domain: str) -> str | None:
-        return None if self._lookup is None else self._lookup.outbound(binding, domain).gateway
-
-    def routing_domain(self, message: Message) -> str:
-        """Its own, or the gateway that it goes through."""
-        return self._gateway(message.binding, message.domain) or message.domain
+        is_ours = self.routing.has(binding) and not self._elsewhere.is_elsewhere(binding)
+        return self.routing.key(binding, domain) if is_ours else None
 
     def _left(self, queue: Queue) -> None:
         """Its mail goes elsewhere: nothing more is opened for it."""
@@ -153,15 +150,10 @@ class Delivery:
 
     def _queue(self, message: Message, *, is_new: bool = False) -> Queue | None:
         """Its queue; None when it goes to another node."""
-        self._route(message)
+        self.routing.route(message)
         if self._elsewhere.keeps(message, is_new=is_new):
             return None
         return self.schedule.add(message, clock.wall())
-
-    def _route(self, message: Message) -> None:
-        """Both may be others since it was taken: its binding is gone, its gateway is another one."""
-        message.binding = self._assignment.existing(message.binding)
-        message.gateway = self._gateway(message.binding, message.domain)
 
     def tick(self) -> None:
         """The maintainer: due messages become active, connections are opened."""
@@ -390,7 +382,7 @@ class Delivery:
     def _hand_back(self, hand: Hand) -> None:
         messages, hand.messages = hand.messages, []
         for message in messages:
-            self._route(message)
+            self.routing.route(message)
         self.schedule.give_back([message for message in messages if not self._elsewhere.keeps(message)])
 
     def _spawn(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
