@@ -140,6 +140,9 @@ def check_cluster(tree: Scope, report: Report) -> None:
     if cluster.value("partition_policy") == "quorum" and "cluster_size" not in cluster.settings:
         at = cluster.settings["partition_policy"].at
         report.error(at, "V002", "partition_policy = quorum needs cluster_size, the number of MTA nodes meant to exist")
+    if cluster.value("duravip_addr_lifetime") == 1:
+        text = "'duravip_addr_lifetime' below 2 s: any pause of half a second gives every address up"
+        report.warning(cluster.settings["duravip_addr_lifetime"].value.at, "V002", text)
     for replicate in cluster.all("replicate"):
         _check_replicate(replicate, report)
 
