@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_network
 
+from momentum_node.config.corosync import profile_timing
 from momentum_node.config.loading import ConfigurationInvalid, load
 from momentum_node.config.messages import Message
 from momentum_node.config.model import NodeConfiguration, Place, Vip
@@ -30,6 +31,7 @@ class Surroundings:
     claimed: Mapping[str, str] = field(default_factory=dict)
     """Address → the other MomentumCluster ("namespace/name") that had it first."""
     pod_networks: tuple[str, ...] = ()
+    service_networks: tuple[str, ...] = ()
     checks_allowance: bool = True
     """False for `render`, which knows no installation."""
 
@@ -55,6 +57,7 @@ def judge(spec: ClusterSpec, files: Mapping[str, str], around: Surroundings) -> 
     fields = {vip.address: f"spec.vips[{index}].address" for index, vip in enumerate(spec.vips)}
     paths = [(fields.get(vip.address, "spec.configuration"), vip) for vip in configuration.vips]
     problems = [problem for path, vip in paths for problem in _address(path, vip, around)]
+    problems += _hasty(spec, configuration, files.get("corosync.conf", "").count("nodeid:"))
     return Verdict(tuple(problems), addresses, tuple(configuration.notices))
 
 
@@ -92,6 +95,14 @@ def _path(spec: ClusterSpec, place: Place) -> str:
     return f"{place.file}:{where} (written from the fields of the spec)"
 
 
+def _hasty(spec: ClusterSpec, configuration: NodeConfiguration, nodes: int) -> Iterable[Problem]:
+    """Nobody may let go while a ring forms without a lost node: each death would be everybody's (failover §5.4)."""
+    drop_s = configuration.cluster.duravip_self_drop_s if configuration.cluster else 0.0
+    if nodes and 0 < 1000 * drop_s <= (least := profile_timing(spec.bus.profile, nodes).resolver_ms):
+        told = f"duravip_self_drop = {drop_s:g} must be above {least / 1000:g} s with profile {spec.bus.profile}, or 0"
+        yield Problem("spec.configuration", told)
+
+
 def _address(path: str, vip: Vip, around: Surroundings) -> Iterable[Problem]:
     address = vip.address
     text = str(address)
@@ -105,9 +116,10 @@ def _address(path: str, vip: Vip, around: Surroundings) -> Iterable[Problem]:
         yield Problem(path, f"{text} is in no network: name its network and interface in spec.networks")
     else:
         yield from _special(path, address, vip.topology.network)
-    for network in around.pod_networks:
-        if address in ip_network(network):
-            yield Problem(path, f"{text} is in {network}, from which Kubernetes gives pods their addresses")
+    for users, networks in (("pods", around.pod_networks), ("services", around.service_networks)):
+        for network in networks:
+            if address in ip_network(network):
+                yield Problem(path, f"{text} is in {network}, from which Kubernetes gives {users} their addresses")
 
 
 def _not_allowed(text: str, around: Surroundings) -> str:

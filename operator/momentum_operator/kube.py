@@ -24,6 +24,7 @@ _PLURALS: Final = {
     "Event": ("v1", "events"),
     "DaemonSet": ("apps/v1", "daemonsets"),
     "Job": ("batch/v1", "jobs"),
+    "ServiceCIDR": ("networking.k8s.io/v1", "servicecidrs"),
     "Lease": ("coordination.k8s.io/v1", "leases"),
     "MomentumCluster": (API_VERSION, "momentumclusters"),
     "DuraVIP": (API_VERSION, "duravips"),

@@ -42,6 +42,7 @@ class Observed:
     resource: Mapping[str, Any]
     now: str
     nodes: tuple[KubeNode, ...] = ()
+    service_networks: tuple[str, ...] = ()
     pods: tuple[Pod, ...] = ()
     arbiter_pods: tuple[Pod, ...] = ()
     others: tuple[Other, ...] = ()

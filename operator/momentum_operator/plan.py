@@ -127,6 +127,7 @@ def _surroundings(observed: Observed, settings: Settings) -> Surroundings:
         node_addresses={str(ip_address(text)): node.name for node in observed.nodes for text in node.addresses},
         claimed=claimed,
         pod_networks=tuple(network for node in observed.nodes for network in node.pod_networks),
+        service_networks=observed.service_networks,
     )
 
 

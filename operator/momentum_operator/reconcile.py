@@ -64,11 +64,12 @@ class Reconciler:
     async def _observe(self, who: Identity, resource: Object) -> Observed:
         now = dt.datetime.now(dt.UTC)
         selector = f"{names.CLUSTER_LABEL}={who.name},{names.COMPONENT_LABEL} in (arbiter, node)"
-        nodes, pods, clusters, duravips = await asyncio.gather(
+        nodes, pods, clusters, duravips, services = await asyncio.gather(
             self._kube.list("Node"),
             self._kube.list("Pod", who.namespace, selector),
             self._kube.list("MomentumCluster"),
             self._kube.list("DuraVIP"),
+            self._service_networks(),
         )
         config, state, daemons, arbiter = await self._own_objects(who)
         pods_read = tuple(read_pod(pod) for pod in pods if not _is_arbiter(pod))
@@ -80,6 +81,7 @@ class Reconciler:
             resource=resource,
             now=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
             nodes=tuple(read_node(node) for node in nodes),
+            service_networks=services,
             pods=pods_read,
             arbiter_pods=tuple(read_pod(pod) for pod in pods if _is_arbiter(pod)),
             others=tuple(_others(who, clusters)),
@@ -95,6 +97,16 @@ class Reconciler:
             jobs=await self._jobs(who) if deleted_at else {},
             deleting_for_s=(now - dt.datetime.fromisoformat(deleted_at)).total_seconds() if deleted_at else None,
         )
+
+    async def _service_networks(self) -> tuple[str, ...]:
+        """Where Services get their addresses from. Kubernetes tells it since 1.33; an older chart lets us not ask."""
+        try:
+            found = await self._kube.list("ServiceCIDR")
+        except KubeError as error:
+            if error.status in {403, 404}:
+                return ()
+            raise
+        return tuple(network for one in found for network in one["spec"]["cidrs"])
 
     async def _own_objects(self, who: Identity) -> tuple[Object | None, ...]:
         """Our ConfigMaps and DaemonSets; the Secrets are kept for `keyring`. Nothing where we have no rights."""

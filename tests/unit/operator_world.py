@@ -136,6 +136,7 @@ class World:
     reports: dict[str, Report] = field(default_factory=dict)
     arbiter_pods: dict[str, Pod] = field(default_factory=dict)
     others: tuple[Other, ...] = ()
+    service_networks: tuple[str, ...] = ()
     secrets_due: tuple[str, ...] = ("bus", "ca", "node", "operator")
     bus_key: BusKey | None = None
     events: list[Emit] = field(default_factory=list)
@@ -154,6 +155,7 @@ class World:
             resource=copy.deepcopy(self.resource),
             now=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
             nodes=tuple(self.nodes),
+            service_networks=self.service_networks,
             pods=tuple(self.pods.values()),
             arbiter_pods=tuple(self.arbiter_pods.values()),
             others=self.others,

@@ -46,9 +46,17 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         },
         "spec.vips[0].address: namespace mail may not claim 198.18.7.1 (allowed are 198.18.0.0/24)",
     ),
+    "the broadcast address": (
+        {"vips": [_vip("198.18.0.255"), _vip("198.18.0.42", "out-2")]},
+        "spec.vips[0].address: 198.18.0.255 is the broadcast address of 198.18.0.0/24",
+    ),
     "the network itself": (
         {"vips": [_vip("198.18.0.0"), _vip("198.18.0.42", "out-2")]},
         "198.18.0.0 is the address of network",
+    ),
+    "a silence that every lost node makes": (
+        {"configuration": "cluster {\n  duravip_self_drop = 1\n}\n"},
+        "spec.configuration: duravip_self_drop = 1 must be above 1.5 s with profile Fast, or 0",
     ),
     "unknown vip": (
         {"bindings": [{"name": "a", "vip": "out-9"}]},
@@ -149,6 +157,24 @@ def test_an_address_of_an_older_cluster_is_not_taken() -> None:
     younger = World(others=(Other("other/second", "2030-06-01T00:00:00Z", older),))
     younger.settle()
     assert younger.condition("ConfigAccepted")[0] == "True"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"nodes": [node(1, pod_networks=("198.18.0.32/27",)), node(2)]},
+            "198.18.0.32/27, from which Kubernetes gives pods",
+        ),
+        ({"service_networks": ("fd00::/108", "198.18.0.0/26")}, "198.18.0.0/26, from which Kubernetes gives services"),
+    ],
+)
+def test_an_address_that_kubernetes_may_give_away_is_not_taken(changes: dict[str, Any], told: str) -> None:
+    world = World(**changes)
+    world.settle()
+    assert world.condition("ConfigAccepted")[:2] == ("False", "Invalid")
+    assert f"spec.vips[0].address: {VIP_1} is in {told} their addresses" in world.condition("ConfigAccepted")[2]
+    assert world.objects == {}
 
 
 def test_labels_that_no_node_has_are_told_first_and_the_spec_is_accepted() -> None:
