@@ -76,8 +76,9 @@ class Core:
         self._set_limits()
         self.ownership = Ownership(self.node_name, self.workers.tell_owners)
         askers = uids | {settings.SERVICES_UID}
+        workers = self.workers
         self.questions = Questions(
-            self.workers.desk, self.workers.figures, askers, self._whereabouts, self.workers.refresh
+            workers.desk, workers.figures, askers, self._whereabouts, workers.refresh, workers.known_of
         )
         self.recorder = FlightRecorder(own.flight, self.node_name)
         self.driver = Driver(self._bus, self._machine, self._changed, self.recorder.note)

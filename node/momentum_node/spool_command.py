@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from momentum_node import explain_command, import_command, quarantine_command, refresh_command
+from momentum_node import domain_command, explain_command, import_command, quarantine_command, refresh_command
 
 DEFAULT_BASE: Final = "/var/spool/ecelerity"
 
@@ -111,5 +111,6 @@ def add_arguments(commands: "argparse._SubParsersAction[Any]") -> None:
     listing.set_defaults(command=run_spool)
     explain_command.add_arguments(actions)
     refresh_command.add_arguments(actions)
+    domain_command.add_arguments(actions)
     quarantine_command.add_arguments(actions, DEFAULT_BASE)
     import_command.add_arguments(actions, DEFAULT_BASE)

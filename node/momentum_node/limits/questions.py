@@ -3,10 +3,12 @@
 → {"binding": "b", "domain": "d.test", "host": "mx.d.test" | null}
 ← {"may_open": …, "why": …, "standings": […], …}   or   {"error": …}
 → {"refresh": "d.test"}   ← {"told": workers}
+→ {"known": "d.test"}     ← {"words": ["…" of each worker]}, see `knowledge`
 """
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,9 +20,13 @@ from momentum_node.oneline import OneLineDesk
 SOCKET: Final = "limits.sock"  # in the node's run folder
 
 
+async def _nobody(_domain: str) -> list[str]:
+    return []
+
+
 class Questions(OneLineDesk):
     """`whereabouts`: where else a binding's mail goes, None: nowhere. `refresh`: tells the workers, see
-    `Workers.refresh`."""
+    `Workers.refresh`; `known_of`: asks them, see `Workers.known_of`."""
 
     def __init__(
         self,
@@ -29,12 +35,20 @@ class Questions(OneLineDesk):
         uids: frozenset[int],
         whereabouts: Callable[[str], str | None] = lambda _binding: None,
         refresh: Callable[[str], int] = lambda _domain: 0,
+        known_of: Callable[[str], Awaitable[list[str]]] = _nobody,
     ) -> None:
         super().__init__(uids, "refused a reader of the limits socket")
         self._desk = desk
         self._refresh = refresh
+        self._known_of = known_of
         self._whereabouts = whereabouts
         self._figures = figures
+
+    async def _respond(self, line: bytes) -> Mapping[str, Any]:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            domain = str(json.loads(line)["known"])
+            return {"words": await self._known_of(domain)}
+        return self._answer(line)
 
     def _answer(self, line: bytes) -> dict[str, Any]:
         try:
@@ -63,6 +77,11 @@ def figures(path: Path) -> Sums:
 def refresh(path: Path, domain: str) -> int:
     """Let the workers of the core at `path` ask the DNS again; how many were told. Raises as `ask`."""
     return int(oneline.ask(path, {"refresh": domain}).get("told", 0))
+
+
+def known_of(path: Path, domain: str) -> list[dict[str, Any]]:
+    """What the workers of the core at `path` know of a routing domain. Raises as `ask`."""
+    return [json.loads(word) for word in oneline.ask(path, {"known": domain}).get("words", [])]
 
 
 def described(told: dict[str, Any]) -> str:
