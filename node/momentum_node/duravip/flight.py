@@ -33,8 +33,8 @@ _PLAIN: Final = {
 }
 DRIVERS: Final = {
     *("actuator", "announcing", "arp", "driver", "ether", "executor", "journal", "leases", "link", "listeners"),
-    *("neighbour", "neighbourhood", "plumbing", "probing", "recorder", "records", "rtnetlink", "sockdiag"),
-    "surroundings",
+    *("neighbour", "neighbourhood", "plumbing", "probing", "recorder", "records", "roundtrips", "rtnetlink"),
+    *("sockdiag", "surroundings"),
 }
 """The modules of this package that act; nothing of theirs is in a machine, or comes out of a file."""
 
