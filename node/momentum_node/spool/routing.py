@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from momentum_node.log import logger
 from momentum_node.spool.assignment import Assignment
 from momentum_node.spool.line import Line
 from momentum_node.spool.lookup import Lookup
@@ -16,11 +17,13 @@ class Routing:
         self._lines = lines
         self._lookup: Lookup | None = None
         self._assignment = Assignment({})
+        self._missed: set[str] = set()  # bindings that are told of already
 
     def configure(self, lookup: Lookup) -> None:
         """Use this generation from now on."""
         self._lookup = lookup
         self._assignment = Assignment(lookup.node.bindings)
+        self._missed.clear()
 
     def has(self, binding: str) -> bool:
         """It is configured."""
@@ -37,8 +40,17 @@ class Routing:
 
     def route(self, message: Message) -> None:
         """Both may be others since it was taken: its binding is gone, its gateway is another one."""
-        message.binding = self._assignment.existing(message.binding)
+        binding = self._assignment.existing(message.binding)
+        if binding != message.binding:
+            self._miss(message.binding)
+            message.binding = binding
         message.gateway = self._gateway(message.binding, message.domain)
+
+    def _miss(self, binding: str) -> None:
+        """An administrator should hear of it, once for each generation."""
+        if binding not in self._missed:
+            self._missed.add(binding)
+            logger().error("mail of a binding that is not configured goes to default", binding=binding)
 
     def _gateway(self, binding: str, domain: str) -> str | None:
         line = self._lines.get(Key(binding, domain))
