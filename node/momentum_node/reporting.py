@@ -68,7 +68,7 @@ class Reporting:
             configuration=self._configuration(),
             interfaces=[],  # read by the services process, when somebody asks
             mail=core.workers.report(),
-            notices=[*core.configuration.notices, *core.news.waiting],
+            notices=[*core.configuration.notices, *core.news.waiting, *self._weakness()],
         )
 
     def _identity(self) -> NodeIdentity:
@@ -120,6 +120,10 @@ class Reporting:
             problem=watch.rival or watch.problem or failure,
             key=watch.key,
         )
+
+    def _weakness(self) -> list[str]:
+        watch = self._core.ring
+        return [f"Corosync: {watch.weakness}"] if watch is not None and watch.weakness else []
 
     def _silence(self) -> int:
         """Every survivor hears nothing while a ring forms without a lost node: that is not told."""

@@ -80,20 +80,24 @@ def authkey(path: Path) -> Path:
     return path
 
 
-def alone(pid_file: Path) -> list[str]:
+def alone(pid_file: Path, shared_memory: str = "") -> list[str]:
     """What to put before a command that runs Corosync, so that others on this host do not stop it.
 
     The command gets a mount namespace in which `pid_file` is /var/run/corosync.pid; its pid stays the same.
+    `shared_memory`: the size of a /dev/shm of its own (mount(8)).
     """
     script = 'touch "$0" /var/run/corosync.pid && mount --bind "$0" /var/run/corosync.pid && exec "$@"'
+    if shared_memory:
+        script = f"mount -t tmpfs -o size={shared_memory} shm /dev/shm && {script}"
     return ["unshare", "--mount", "sh", "-c", script, str(pid_file)]
 
 
 class Corosync:
     """One daemon. `directory` gets corosync.conf and corosync.log; the state_dir that `conf` names is made."""
 
-    def __init__(self, netns: str | None, directory: Path, conf: str) -> None:
+    def __init__(self, netns: str | None, directory: Path, conf: str, shared_memory: str = "") -> None:
         self._netns = netns
+        self._shared_memory = shared_memory
         self._log = directory / "corosync.log"
         self._conf = directory / "corosync.conf"
         self._pid_file = directory / "corosync.pid"
@@ -120,7 +124,7 @@ class Corosync:
     def start(self) -> None:
         """Start it; returns when clients can connect. Raises `RuntimeError` with its log when it ends instead."""
         before = self._log.stat().st_size if self._log.exists() else 0
-        command = [*alone(self._pid_file), program() or "corosync", "-f", "-c", str(self._conf)]
+        command = [*alone(self._pid_file, self._shared_memory), program() or "corosync", "-f", "-c", str(self._conf)]
         if self._netns is not None:
             command = ["nsenter", f"--net=/run/netns/{self._netns}", *command]
         with self._log.open("ab") as log:

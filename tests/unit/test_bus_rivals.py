@@ -135,3 +135,15 @@ async def test_the_node_reads_what_its_container_published_and_that_it_is_over(c
                 await asyncio.sleep(0.01)
     task.cancel()
     assert news.is_set()
+
+
+async def test_the_node_reads_what_weakens_its_ring(conf: Path) -> None:
+    watch = RingWatch(1, lambda: None, conf)
+    task = asyncio.create_task(watch.run())
+    for published in ("cannot set nice -20", None):
+        rivals.publish(conf, published, rivals.PRIORITY)
+        async with asyncio.timeout(30):
+            while watch.weakness != published:
+                await asyncio.sleep(0.01)
+    assert watch.rival is None
+    task.cancel()

@@ -192,6 +192,16 @@ def test_beside_a_corosync_of_the_host_it_does_not_start(tmp_path: Path, started
         assert container.end() == 0
 
 
+def test_without_the_right_to_a_priority_it_runs_and_says_so(tmp_path: Path, started: list[Container]) -> None:
+    without = ("setpriv", "--bounding-set=-sys_nice", "--inh-caps=-sys_nice") if os.geteuid() == 0 else ()
+    container = Container(tmp_path, conf(tmp_path), program(tmp_path, "echo up; exec sleep 60"), prefix=without)
+    started.append(container)
+    container.says("up\n")
+    assert "cannot set nice -20 (no SYS_NICE)" in container.text()
+    assert rivals.published(container.conf, rivals.PRIORITY) is not None
+    assert container.end() == 0
+
+
 @pytest.mark.netns
 def test_killed_corosync_is_back_within_a_second(tmp_path: Path, started: list[Container]) -> None:
     if (reason := why_no_lab() or why_no_corosync()) is not None:

@@ -31,6 +31,7 @@ LEAVE_S = 1.0
 RELOAD_S = 5.0
 RIVAL_S = 5.0
 RETRY_S = 2.0
+NO_PRIORITY = "cannot set nice -20 (no SYS_NICE): under load nodes may look dead"
 
 _STOP = {signal.SIGTERM, signal.SIGINT}
 _SIGNALS = {*_STOP, signal.SIGCHLD, LEAVE, RETURN}
@@ -48,7 +49,7 @@ def run_corosync(conf: str, *, program: str = "corosync", wait_s: float = WAIT_S
         return 127
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     never_wait()  # Corosync writes its log between two tokens: it would stand still before a full pipe
-    _raise_priority()
+    weakness = _raise_priority()
     outcome = _wait_for_own_address(Path(conf), wait_s)
     if outcome is not None:
         return outcome
@@ -56,7 +57,7 @@ def run_corosync(conf: str, *, program: str = "corosync", wait_s: float = WAIT_S
     own_id = node[0] if node else None
     key_files = KeyFiles(Path(keys) if keys else None, Path(conf), own_id)
     resolver = ResolverChild(Path(conf), own_id, _SIGNALS)
-    watch = _RivalWatch(Path(conf), node[1] if node else None)
+    watch = _RivalWatch(Path(conf), node[1] if node else None, weakness)
     try:
         return _restart_until_asked([path, "-f", "-c", conf], resolver, key_files, watch)
     finally:
@@ -137,13 +138,14 @@ def _is_stop(received: signal.struct_siginfo | None) -> bool:
 class _RivalWatch:
     """Another Corosync of this host: ours does not start beside it, and says so when it comes later."""
 
-    def __init__(self, conf: Path, own: Address | None) -> None:
-        self._conf, self._own = conf, own
+    def __init__(self, conf: Path, own: Address | None, weakness: str | None) -> None:
+        self._conf, self._own, self._weakness = conf, own, weakness
         self._told: str | None = "nothing yet"  # so that what an earlier process published goes
         self._next = 0.0
 
     def stop_asked_while_in_the_way(self) -> bool:
         """Returns when nothing stands in the way of ours (False), or SIGTERM came."""
+        rivals.publish(self._conf, self._weakness, rivals.PRIORITY)
         remind_at = 0.0
         while self._own is not None and (why := rivals.before_start(self._conf, self._own)) is not None:
             self._tell(why)
@@ -277,11 +279,14 @@ def _make_state_dir(conf: Path) -> None:
         Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def _raise_priority() -> None:
+def _raise_priority() -> str | None:
+    """What is wrong with it, if anything is."""
     try:
         os.setpriority(os.PRIO_PROCESS, 0, -20)
     except PermissionError:
-        _say("cannot set nice -20 (no SYS_NICE): under load nodes may look dead")
+        _say(NO_PRIORITY)
+        return NO_PRIORITY
+    return None
 
 
 def _say(text: str) -> None:

@@ -64,6 +64,7 @@ class Status(IntEnum):
     ACCESS = 11
     NOT_EXIST = 12
     EXIST = 14
+    NO_SPACE = 15
     SECURITY = 100
 
 
@@ -71,6 +72,7 @@ _ADVICE = {
     Status.LIBRARY: "no Corosync answers here: is the bus container running, and is libqb's /tmp shared with it?",
     Status.ACCESS: "Corosync refuses our uid: run as root, or name the uid in uidgid{} of corosync.conf",
     Status.NOT_EXIST: "Corosync's shared memory is not visible: /dev/shm must be the same mount as Corosync's",
+    Status.NO_SPACE: "Corosync's shared memory is full: each client takes 3 MiB of /dev/shm; make it larger",
     Status.EXIST: "a process with our pid is in this group already: share the pid namespace, or run one agent a node",
     Status.SECURITY: "Corosync refuses our uid: run as root, or name the uid in uidgid{} of corosync.conf",
 }

@@ -22,7 +22,7 @@ class RingWatch:
     """`status` is the newest answer, None before the first; `problem` says why there is no newer one.
 
     `key` and `rival`: what the bus container publishes of its keys, and of another Corosync that is in its way, beside
-    the state of the ring that `conf` describes.
+    the state of the ring that `conf` describes. `weakness`: why its Corosync may look dead under load.
     """
 
     def __init__(self, node_id: int, on_change: Callable[[], None], conf: Path | None = None) -> None:
@@ -33,24 +33,28 @@ class RingWatch:
         self.problem: str | None = None
         self.key: BusKeyReport | None = None
         self.rival: str | None = None
+        self.weakness: str | None = None
 
     async def run(self) -> None:
         """For ever."""
         while True:
-            before = self.status, self.problem, self.key, self.rival
+            before = self._said()
             try:
                 self.status, self.problem = await read_ring(self._node_id), None
             except BusError as error:
                 self.problem = str(error)
             if self._conf is not None:
-                self.key, self.rival = await asyncio.to_thread(_published, self._conf)
-            if (self.status, self.problem, self.key, self.rival) != before:
+                self.key, self.rival, self.weakness = await asyncio.to_thread(_published, self._conf)
+            if self._said() != before:
                 self._on_change()
             await asyncio.sleep(INTERVAL_S)
 
+    def _said(self) -> tuple[object, ...]:
+        return self.status, self.problem, self.key, self.rival, self.weakness
 
-def _published(conf: Path) -> tuple[BusKeyReport | None, str | None]:
-    return keyfiles.published(conf), rivals.published(conf)
+
+def _published(conf: Path) -> tuple[BusKeyReport | None, str | None, str | None]:
+    return keyfiles.published(conf), rivals.published(conf), rivals.published(conf, rivals.PRIORITY)
 
 
 async def read_ring(node_id: int) -> RingStatus:

@@ -20,6 +20,7 @@ from momentum_node.config.model import Address
 PROC = Path("/proc/net")
 PID_FILE = Path("/run/corosync.pid")
 PUBLISHED = "problem"
+PRIORITY = "priority"
 FILE_SOCKETS = Path("/etc/libqb/force-filesystem-sockets")
 SERVICES = frozenset({"cfg", "cmap", "cpg", "quorum"})
 """The names under which Corosync serves its clients (corosync_overview(8))."""
@@ -107,10 +108,10 @@ def _is_locked(path: Path) -> bool:
 # -- for reports -----------------------------------------------------------------------------------
 
 
-def publish(conf: Path, problem: str | None) -> None:
-    """Where the node's core reads it."""
+def publish(conf: Path, problem: str | None, name: str = PUBLISHED) -> None:
+    """Where the node's core reads it: what stops the ring, or (`PRIORITY`) what weakens it."""
     for directory in ringfiles.values(conf, "state_dir"):
-        path = Path(directory) / PUBLISHED
+        path = Path(directory) / name
         with contextlib.suppress(OSError):  # told again at the next look
             if problem is None:
                 path.unlink(missing_ok=True)
@@ -118,9 +119,9 @@ def publish(conf: Path, problem: str | None) -> None:
                 path.write_text(problem)
 
 
-def published(conf: Path) -> str | None:
+def published(conf: Path, name: str = PUBLISHED) -> str | None:
     """What the bus container of this node said last, while it holds."""
     for directory in ringfiles.values(conf, "state_dir"):
         with contextlib.suppress(OSError):
-            return (Path(directory) / PUBLISHED).read_text()
+            return (Path(directory) / name).read_text()
     return None
