@@ -69,6 +69,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault("F23", "one node has the new node list, the others not", hosts.half_listed, PLANNED_S, hosts.node_listed,
           moves=(0, 0)),
     Fault("F24", "bus key replaced on every node", hosts.new_key, PLANNED_S, moves=(0, 0)),
+    Fault("F24", "a node with the old key returns", hosts.old_key_returns, UNPLANNED_S, hosts.key_delivered,
+          look=hosts.alone_and_says_so, seconds=20),
     Fault("F25", "taken from the node list, and runs on", hosts.node_removed, LEASE_ONLY_S, hosts.node_listed),
     Fault("F26", "a stranger claims the address", hosts.strange_claims(20, 0.1), 2.0 + LOCKTIME_S + 0.5, moves=(0, 0),
           in_ci=True),
@@ -88,8 +90,6 @@ ABSENT: tuple[Absent, ...] = (
            "window is too short to be hit on purpose on a real ring"),
     Absent("F22", "API server down", "tested elsewhere", "every fault here runs without one; "
            "tests/e2e/test_whole_story.py cuts a cable while it is away"),
-    Absent("F24", "a node with the old key returns", "tested elsewhere", "it forms a ring of its own and is not "
-           "quorate; the condition HostReady names it: tests/unit/test_operator_rotation.py"),
     Absent("F28", "IPv6 rival, dadfailed left-over", "tested elsewhere", "tests/host/test_host_wire.py probes, "
            "test_host_leases.py plumbs with nodad and puts a left-over dadfailed there anew; every run here has IPv6"),
     Absent("F30", "long sessions across a move", "tested elsewhere", "tests/host/test_host_listeners.py: reset before "
@@ -99,8 +99,9 @@ ABSENT: tuple[Absent, ...] = (
            "unequal_participation.txt, candidates.txt"),
     Absent("F33", "clock steps", "not possible here", "namespaces do not separate CLOCK_REALTIME; nothing that decides "
            "can read it: tests/unit/test_import_contracts.py"),
-    Absent("F34", "full state disk, no descriptors, full log pipe", "tested elsewhere", "tests/host/"
-           "test_host_full_disk.py, tests/wire/test_mail_descriptors.py and test_bus_container.py; no full /dev/shm"),
+    Absent("F34", "full disk, /dev/shm or log pipe, no descriptors", "tested elsewhere", "tests/host/"
+           "test_host_full_disk.py; in tests/wire test_bus_shared_memory.py, test_bus_container.py and "
+           "test_mail_descriptors.py"),
     Absent("F35", "a second Corosync on the host", "tested elsewhere", "tests/wire/test_bus_container.py: ours does "
            "not start beside it, and says why"),
     Absent("F36", "two clusters with one address", "tested elsewhere", "tests/unit/test_operator_refusals.py; "

@@ -12,6 +12,8 @@ from tests.support.lab import Host, ip
 from tests.support.labnode import LabNode, nodes_json
 
 STRANGER_MAC = bytes.fromhex("02005e10ab01")
+RELOADED_S = 3.0
+"""Each node looks at its files twice a second, and tells the ring."""
 
 
 def link_down_and_up(for_s: float) -> Act:
@@ -81,6 +83,40 @@ def new_key(scene: Scene) -> None:
     key = secrets.token_bytes(256)
     for node in scene.cluster.nodes.values():
         _replace(node, "authkey", key)
+
+
+def old_key_returns(scene: Scene) -> None:
+    """The victim is away while the bus key of all others is replaced, and comes back with the one it had."""
+    scene.victim.stop()
+    key = secrets.token_bytes(256)
+    for node in scene.others:
+        _replace(node, "authkey", key)
+    time.sleep(RELOADED_S)
+    scene.victim.start()
+
+
+def key_delivered(scene: Scene) -> None:
+    """The victim gets the key of the others, and is started anew."""
+    scene.victim.kill()
+    _replace(scene.victim, "authkey", (scene.others[0].etc / "authkey").read_bytes())
+    scene.victim.start()
+
+
+def alone_and_says_so(scene: Scene) -> str | None:
+    """The victim is not silently alone: it says that it sees itself only; the others that they miss one."""
+
+    def is_member_of_something() -> bool:
+        report = scene.victim.report()
+        return report is not None and report["state"] == "RUN"
+
+    scene.cluster.wait_for("the victim has a ring of its own", 60, is_member_of_something)
+    size, seen = scene.shape.nodes, {}
+    for name, node in scene.cluster.nodes.items():
+        report = node.report()
+        seen[name] = (report["quorum"], report["quorate"]) if report is not None else None
+    others = {node.host.name: (f"{size - 1}/{size}", True) for node in scene.others}
+    wanted = {**others, scene.victim.host.name: (f"1/{size}", False)}
+    return None if seen == wanted else f"they say {seen}"
 
 
 def node_removed(scene: Scene) -> None:

@@ -125,12 +125,21 @@ class LabNode:
 
     def kill(self) -> None:
         """End everything of the node at once."""
-        for pid in self.host.pids():
+        for pid in self.everything():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         for process in self.processes.values():
             process.wait()
         self.processes.clear()
+
+    def everything(self) -> list[int]:
+        """All processes in the node's network but `ip monitor`, by which it is judged from outside."""
+        found = []
+        for pid in self.host.pids():
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{pid}/comm").read_text() != "ip\n":
+                    found.append(pid)
+        return found
 
     def pids(self, word: str) -> Iterator[int]:
         """Processes in this host's network whose arguments contain `word` as one argument (core, worker, …)."""
