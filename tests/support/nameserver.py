@@ -19,6 +19,7 @@ class NameServer(asyncio.DatagramProtocol):
     def __init__(self, zone: Zone, broken: Collection[tuple[str, str]]) -> None:
         self.zone, self.broken = zone, broken
         self.questions = 0
+        self.ttl = 300
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.BaseProtocol`."""
@@ -39,7 +40,7 @@ class NameServer(asyncio.DatagramProtocol):
         if (name, kind) in self.broken:
             answer.set_rcode(dns.rcode.SERVFAIL)
         elif (name, kind) in self.zone:
-            answer.answer.append(dns.rrset.from_text(name, 300, "IN", kind, *self.zone[name, kind]))
+            answer.answer.append(dns.rrset.from_text(name, self.ttl, "IN", kind, *self.zone[name, kind]))
         elif not any(known == name for known, _ in self.zone):
             answer.set_rcode(dns.rcode.NXDOMAIN)
         self.transport.sendto(answer.to_wire(), addr)

@@ -150,3 +150,17 @@ async def test_that_there_is_no_such_domain_is_forgotten_too(server: tuple[NameS
     assert await addresses(server[1], "new.test") == NoRoute(DOMAIN_UNKNOWN)  # the answer is kept
     server[1].forget("new.test")
     assert await addresses(server[1], "new.test") == ["192.0.2.10"]
+
+
+@pytest.mark.parametrize(
+    ("ttl", "least_s", "most_s", "questions"), [(300, 0, 3600, 2), (300, 0, 0, 4), (0, 0, 3600, 4), (0, 60, 3600, 2)]
+)
+async def test_answers_are_kept_as_long_as_the_dns_says_within_limits(
+    server: tuple[NameServer, Resolver], ttl: int, least_s: float, most_s: float, questions: int
+) -> None:
+    server[0].zone = {("kept.test.", "MX"): ["10 kept.test."], ("kept.test.", "A"): ["192.0.2.11"]}
+    server[0].ttl = ttl
+    server[1].keep_answers(least_s, most_s)
+    for _ in range(2):
+        assert await addresses(server[1], "kept.test") == ["192.0.2.11"]
+    assert server[0].questions == questions

@@ -130,3 +130,16 @@ async def test_addresses_of_ipv6_are_tried_where_they_are_wanted(text: str, trie
         worker.dialer.configure(lookup, "mx.test", frozenset())
         await worker.dial(Line.of(Queue(Key("default", "both.test")), lookup))
     assert {one.address for one in worker.said if isinstance(one, HostRests)} == tried
+
+
+@pytest.mark.parametrize(("text", "questions"), [("", 2), ("Max_DNS_TTL = 0", 4), ("Min_DNS_TTL = 60", 2)])
+async def test_answers_are_kept_as_the_configuration_says(text: str, questions: int) -> None:
+    zone = {("kept.test.", "MX"): ["10 kept.test."], ("kept.test.", "A"): ["127.0.0.1"]}
+    async with name_server(zone) as (server, port):
+        server.ttl = 0 if "Min" in text else 300
+        worker = Worker(Resolver(["127.0.0.1"], port))
+        lookup = loaded(f"{text} Remote_SMTP_Port = 1")
+        worker.dialer.configure(lookup, "mx.test", frozenset())
+        for _ in range(2):
+            await worker.dial(Line.of(Queue(Key("default", "kept.test")), lookup))
+        assert server.questions == questions

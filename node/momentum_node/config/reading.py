@@ -63,6 +63,8 @@ _NODE = {
     "default_binding",
     "drain_queue_timeout",
     "migrate_connections_between_sibling_domains",
+    "min_dns_ttl",
+    "max_dns_ttl",
     "policy_file",
     "policy_timeout",
     "dkim_keys",

@@ -1,6 +1,7 @@
 """Asking the DNS for the hosts of a domain: one question at a time for each domain, answers kept for their TTL."""
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Final, NamedTuple
@@ -40,6 +41,19 @@ class Patience(NamedTuple):
 PATIENCE: Final = Patience()
 
 
+class _Cache(dns.resolver.LRUCache):
+    """Each answer for at least `least_s` and at most `most_s`, whatever the DNS says."""
+
+    least_s = 0.0
+    most_s = math.inf
+
+    def put(self, key: dns.resolver.CacheKey, value: dns.resolver.Answer) -> None:
+        """See `LRUCache`."""
+        ttl = value.chaining_result.minimum_ttl
+        value.expiration += min(max(ttl, self.least_s), self.most_s) - ttl
+        super().put(key, value)
+
+
 class Resolver:
     """`nameservers` and `port` are for tests; by default the system's resolv.conf says whom to ask."""
 
@@ -51,6 +65,7 @@ class Resolver:
         self._unanswered = Unanswered()
         self.on_counted: Callable[[str, Counts], None] = lambda _name, _counts: None
         """A name was asked for in vain again, or has an answer again: what other workers are to `heed`."""
+        self._cache = _Cache(CACHE_ENTRIES)
         self._dns: dns.asyncresolver.Resolver | None = None
 
     def _resolver(self) -> dns.asyncresolver.Resolver:
@@ -60,24 +75,25 @@ class Resolver:
                 self._dns.nameservers = list(self._given)
             self._dns.port = self._port
             self._dns.lifetime = LIFETIME_S
-            self._dns.cache = dns.resolver.LRUCache(CACHE_ENTRIES)
+            self._dns.cache = self._cache
         return self._dns
+
+    def keep_answers(self, least_s: float, most_s: float) -> None:
+        """For so long, from now on."""
+        self._cache.least_s, self._cache.most_s = least_s, most_s
 
     def forget(self, name: str | None = None) -> None:
         """Ask again for the hosts of a name and for their addresses, next time; None: for everything."""
-        cache = None if self._dns is None else self._dns.cache
         self._unanswered.forget(name)
-        if cache is None:
-            return
         if name is None:
-            cache.flush()
+            self._cache.flush()
             return
-        known = cache.get(_key(name, "MX"))
+        known = self._cache.get(_key(name, "MX"))
         hosts = [] if known is None or known.rrset is None else [record.exchange for record in known.rrset]
-        cache.flush(_key(name, "MX"))
+        self._cache.flush(_key(name, "MX"))
         for host in (name, *hosts):
             for kind in ("A", "AAAA", "ANY"):  # ANY: that there is no such name
-                cache.flush(_key(host, kind))
+                self._cache.flush(_key(host, kind))
 
     def heed(self, name: str, counts: Counts) -> None:
         """Another worker has counted."""

@@ -1,6 +1,7 @@
 """Making one connection for a queue: where to, with whose leave, to which address of the best host that takes it."""
 
 import asyncio
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
@@ -54,6 +55,8 @@ class Dialer:
         self._fence = Fence(own, lookup.node.prohibited_hosts)
         self._siblings.is_on = lookup.tree.value("migrate_connections_between_sibling_domains") is not False
         self._resolver.use_ipv6 = lookup.node.use_ipv6
+        least, most = lookup.tree.value("min_dns_ttl"), lookup.tree.value("max_dns_ttl")
+        self._resolver.keep_answers(_seconds(least, 0.0), _seconds(most, math.inf))
 
     def forget(self, name: str | None) -> None:
         """What the DNS said of a name; None: of every one."""
@@ -183,6 +186,10 @@ class Dialer:
         if wanted == "__message__" and line.queue.active:
             return line.queue.active[0].envelope.sender.rpartition("@")[2] or self._hostname
         return self._hostname if wanted.startswith("__") else wanted
+
+
+def _seconds(given: object, otherwise: float) -> float:
+    return given if isinstance(given, int | float) else otherwise
 
 
 async def _attempt(connection: Connection, source: Address | None) -> Reply | None:
