@@ -163,3 +163,23 @@ async def _versions(server: ApiServer) -> dict[str, str]:
     """resourceVersion of everything the operator writes."""
     text = await kubectl(server, "get", "mc,dvip,configmap,secret,daemonset,pod", "-n", "mail", "-o", "json")
     return {f"{o['kind']}/{o['metadata']['name']}": o["metadata"]["resourceVersion"] for o in json.loads(text)["items"]}
+
+
+async def test_an_address_of_the_services_network_is_refused(
+    server: ApiServer, installation: Installation, logs: Path
+) -> None:
+    """Kubernetes tells by ServiceCIDR objects which that is; the chart lets the operator read them."""
+    vips = [{"name": "out-1", "address": "10.0.0.77"}, {"name": "out-2", "address": VIP_2}]
+    networks = [{"cidr": f"{net}/24", "interface": "eth0"} for net in ("10.0.0.0", "198.18.0.0")]
+
+    def is_refused(value: dict[str, Any]) -> bool:
+        told = [c.get("message", "") for c in value.get("status", {}).get("conditions", [])]
+        return any("10.0.0.77 is in 10.0.0.0/24, from which Kubernetes gives services" in text for text in told)
+
+    with installation.operator(logs):
+        await kubectl(server, "apply", "-f", "-", stdin=_resource(vips=vips, networks=networks))
+        try:
+            await _until(server, is_refused, "mc", "mail", within_s=40)
+        finally:
+            await kubectl(server, "delete", "mc", "mail", "-n", "mail", "--wait=false")
+            await _until(server, lambda value: not value, "mc", "mail", within_s=20)

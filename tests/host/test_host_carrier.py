@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.host.supervised import plant
 from tests.support.lab import ip, why_no_lab
 from tests.support.labcluster import LabCluster
 from tests.support.labnode import let_in, nodes_json
@@ -20,7 +21,7 @@ Gateway = "198.18.0.254:2525"
 Mail_Workers = 1
 ESMTP_Listener {{ Listen "{VIP}:25" {{ Enable_Duravip = true }} }}
 cluster {{
-  view_mature_time = 1  duravip_release_grace = 1  if_down_limit = {LIMIT_S}
+  view_mature_time = 1  duravip_release_grace = 1  if_down_limit = {LIMIT_S}  if_check_interval = 2
   Topology "198.18.0.0/24" {{ interface = "eth0" }}
 }}
 """
@@ -54,3 +55,9 @@ def test_a_link_that_is_back_proves_itself_before_it_carries_addresses(cluster: 
     began = time.monotonic()
     cluster.wait_for("the address is back", 60, lambda: cluster.owner(VIP) == "n1")
     assert time.monotonic() - began >= LIMIT_S - 0.5
+
+
+def test_what_nobody_knows_of_goes_at_the_next_check(cluster: LabCluster) -> None:
+    plant(cluster.lab.hosts["n1"], "198.18.0.77")
+    cluster.wait_for("it is removed", 30, lambda: not cluster.holders("198.18.0.77"))
+    assert cluster.owner(VIP) == "n1"
