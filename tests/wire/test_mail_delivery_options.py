@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from aiosmtpd.lmtp import LMTP
@@ -149,6 +150,43 @@ async def test_mail_is_delivered_by_lmtp(tmp_path: Path) -> None:
     ):
         await node.submit("by LMTP")
         await node.until(lambda: len(hop.content) == 1)
+
+
+class Trusting(SMTP):
+    """Lets us say who the client is."""
+
+    told: ClassVar[list[str]] = []
+
+    async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802 - aiosmtpd's name
+        """See aiosmtpd."""
+        assert self.session is not None
+        self.session.host_name, self.session.extended_smtp = hostname, True
+        await self.push("250-hop.test\r\n250 XCLIENT ADDR PORT")
+
+    async def smtp_XCLIENT(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
+        """See Postfix."""
+        self.told.append(arg)
+        await self.push("220 hop.test")
+
+
+async def test_the_next_hop_is_told_who_brought_the_message(tmp_path: Path) -> None:
+    async with (
+        next_hop(protocol=Trusting) as (hop, gateway),
+        mail_node(tmp_path, gateway, "XCLIENT = required") as node,
+    ):
+        await node.submit("known")
+        await node.until(lambda: hop.content)
+    (told,) = Trusting.told
+    assert told.startswith("ADDR=127.0.0.1 PORT=")
+
+
+async def test_where_the_next_hop_has_to_be_told_and_cannot_be_nothing_goes_out(
+    start: Start, hop: tuple[NextHop, str]
+) -> None:
+    node = await start("XCLIENT = required Never_Retry = true Generate_Bounces = false")
+    await node.submit("unknown")
+    await node.until(lambda: node.core.report()["failed"] == 1)
+    assert hop[0].content == []
 
 
 class SevenBits(SMTP):
