@@ -5,6 +5,7 @@ from ipaddress import ip_address
 from itertools import pairwise
 from typing import Final
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,43 +37,40 @@ REPLIES: Final = re.compile(rb"(?:[2-5][0-9]{2}[ -][^\r\n]*\r\n)*")
 EXTENSIONS: Final = ("AUTH PLAIN", "AUTH LOGIN", "XCLIENT", "XREMOTEIP", "XSETCONTEXT", "XDUMPCONTEXT")
 TO_RCPT: Final = b"EHLO pc7\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\n"
 
-pieces = st.one_of(
-    st.sampled_from(
-        [
-            TO_RCPT,
-            TO_RCPT + b"DATA\r\nS: x\r\n\r\n",
-            TO_RCPT + b"BDAT 8\r\nS: x\r\n\r\n",
-            TO_RCPT + b"BDAT 10 LAST\r\nS: x\r\n\r\nhi",
-            b"HELO pc7\r\n",
-            b"MAIL FROM:<> SIZE=5 BODY=8BITMIME SMTPUTF8\r\n",
-            b"RCPT TO:<postmaster>\r\n",
-            b"DATA\r\n",
-            b"BDAT 5\r\n",
-            b"BDAT 3 LAST\r\n",
-            b"S: x\r\n\r\n",
-            b"..\r\n",
-            b".\r\n",
-            b"\r\n.\r\n",
-            b"\n.\n",
-            b"\r.\r",
-            b"RSET\r\n",
-            b"NOOP\r\nNOOP\r\n",
-            b"AUTH LOGIN\r\n",
-            b"AUTH PLAIN AGFubgBzM2NyZXQ=\r\n",
-            b"YQ==\r\n",
-            b"*\r\n",
-            b"XCLIENT ADDR=192.0.2.7 HELO=pc8\r\n",
-            b"XREMOTEIP 192.0.2.8\r\n",
-            b"XSETCONTEXT a=b\r\n",
-            b"XDUMPCONTEXT\r\n",
-            b"VRFY x\r\n",
-            b"QUIT\r\n",
-            b"\xff\xfe\r\n",
-            b"x" * 5000,
-        ]
-    ),
-    st.binary(max_size=20),
+transactions = st.sampled_from(
+    [
+        TO_RCPT,
+        TO_RCPT + b"DATA\r\nS: x\r\n\r\n",
+        TO_RCPT + b"BDAT 8\r\nS: x\r\n\r\n",
+        TO_RCPT + b"BDAT 10 LAST\r\nS: x\r\n\r\nhi",
+    ]
 )
+contents = st.sampled_from(
+    [b"S: x\r\n\r\n", b"..\r\n", b".\r\n", b"\r\n.\r\n", b"\n.\n", b"\r.\r", b"BDAT 5\r\n", b"BDAT 3 LAST\r\n"]
+)
+commands = st.sampled_from(
+    [
+        b"HELO pc7\r\n",
+        b"MAIL FROM:<> SIZE=5 BODY=8BITMIME SMTPUTF8\r\n",
+        b"RCPT TO:<postmaster>\r\n",
+        b"DATA\r\n",
+        b"RSET\r\n",
+        b"NOOP\r\nNOOP\r\n",
+        b"STARTTLS\r\n",
+        b"AUTH LOGIN\r\n",
+        b"AUTH PLAIN AGFubgBzM2NyZXQ=\r\n",
+        b"YQ==\r\n",
+        b"*\r\n",
+        b"XCLIENT ADDR=192.0.2.7 HELO=pc8\r\n",
+        b"XREMOTEIP 192.0.2.8\r\n",
+        b"XSETCONTEXT a=b\r\n",
+        b"XDUMPCONTEXT\r\n",
+        b"VRFY x\r\n",
+        b"QUIT\r\n",
+    ]
+)
+garbage = st.one_of(st.sampled_from([b"\xff\xfe\r\n", b"x" * 5000]), st.binary(max_size=20))
+pieces = st.one_of(transactions, transactions, contents, commands, commands, garbage)
 
 
 def some_options(*extensions: str) -> st.SearchStrategy[InboundOptions]:
@@ -139,7 +137,7 @@ class Watched:
         event, self.waits_for, session = self.waits_for, None, self.session
         match event:
             case Complete():
-                self.kept += is_good
+                self.kept += is_good and not self.is_closed
                 self.take(session.finish(KEPT if is_good else SPOOL_FAILED))
             case Authenticate(credentials):
                 self.take(session.authenticated(credentials.user) if is_good else session.refused(AUTH_FAILED))
@@ -159,11 +157,7 @@ class Watched:
 doings = st.sampled_from(["good", "good", "bad", "end", "abort"])
 
 
-@given(some_options("STARTTLS", *EXTENSIONS), st.lists(st.one_of(pieces, pieces, pieces, doings), max_size=30))
-@settings(max_examples=300, deadline=None)
-def test_a_session_goes_on_until_it_ends_once_and_takes_what_it_may(
-    options: InboundOptions, story: list[bytes | str]
-) -> None:
+def goes_on_until_it_ends_once(options: InboundOptions, story: list[bytes | str]) -> None:
     watched = Watched(options)
     for what in story:
         was_closed, said = watched.is_closed, watched.said
@@ -190,9 +184,7 @@ def test_a_session_goes_on_until_it_ends_once_and_takes_what_it_may(
         assert not SMUGGLED.search(b"\r\n" + body)
 
 
-@given(some_options(*EXTENSIONS), st.lists(pieces, max_size=12), st.lists(st.integers(0, 400), max_size=8))
-@settings(max_examples=300, deadline=None)
-def test_it_does_not_matter_how_packets_are_cut(options: InboundOptions, said: list[bytes], cuts: list[int]) -> None:
+def is_the_same_in_pieces(options: InboundOptions, said: list[bytes], cuts: list[int]) -> None:
     def heard(packets: list[bytes]) -> tuple[list[bytes], list[tuple[int, bytes]], bool]:
         watched = Watched(options)
         for packet in packets:
@@ -206,3 +198,35 @@ def test_it_does_not_matter_how_packets_are_cut(options: InboundOptions, said: l
     whole = b"".join(said)
     ends = [0, *sorted({cut for cut in cuts if cut < len(whole)}), len(whole)]
     assert heard([whole[start:end] for start, end in pairwise(ends)]) == heard([whole])
+
+
+stories = (some_options("STARTTLS", *EXTENSIONS), st.lists(st.one_of(pieces, pieces, doings), max_size=30))
+packets = (some_options(*EXTENSIONS), st.lists(pieces, max_size=12), st.lists(st.integers(0, 400), max_size=8))
+
+
+@given(*stories)
+@settings(max_examples=500, deadline=None)
+def test_a_session_goes_on_until_it_ends_once_and_takes_what_it_may(
+    options: InboundOptions, story: list[bytes | str]
+) -> None:
+    goes_on_until_it_ends_once(options, story)
+
+
+@given(*packets)
+@settings(max_examples=500, deadline=None)
+def test_it_does_not_matter_how_packets_are_cut(options: InboundOptions, said: list[bytes], cuts: list[int]) -> None:
+    is_the_same_in_pieces(options, said, cuts)
+
+
+@pytest.mark.long
+@given(*stories)
+@settings(max_examples=30_000, deadline=None)
+def test_thirty_thousand_sessions(options: InboundOptions, story: list[bytes | str]) -> None:
+    goes_on_until_it_ends_once(options, story)
+
+
+@pytest.mark.long
+@given(*packets)
+@settings(max_examples=30_000, deadline=None)
+def test_thirty_thousand_dialogues_in_pieces(options: InboundOptions, said: list[bytes], cuts: list[int]) -> None:
+    is_the_same_in_pieces(options, said, cuts)
