@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from momentum_node import __version__
 from momentum_node.clock import monotonic, timestamp, wall
 from momentum_node.config.model import Address, Cluster
+from momentum_node.duravip.actuator import Count
 from momentum_node.duravip.plumbing import State
 from momentum_node.duravip.stability import Stability
 from momentum_node.duravip.vip import Placement
@@ -65,6 +66,7 @@ class Reporting:
                 for name, node_id, mature, draining in (machine.members() if machine else ())
             ],
             vips=self._vips(machine.placements() if machine else ()),
+            transitions={count: core.actuator.counts[count] for count in get_args(Count)},
             configuration=self._configuration(),
             interfaces=[],  # read by the services process, when somebody asks
             mail=core.workers.report(),

@@ -108,6 +108,7 @@ def report(
             }
             for address, owner in vips.items()
         ],
+        "transitions": {"plumbed": 2, "conflict": 1},
         "configuration": {"digest": revision, "running": revision, "errors": []},
         "interfaces": [{"name": "eth0", "up": True, "addresses": [f"198.18.0.{name[1:]}/24"]}],
         "mail": {

@@ -326,3 +326,18 @@ async def test_what_is_held_is_compared_with_the_kernel_every_interval(node: Nod
     await asyncio.sleep(35.5)
     assert node.told() == ["look"] * 8
     checking.cancel()
+
+
+async def test_what_happens_to_addresses_is_counted(node: Node) -> None:
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(1)
+    for kind in ("restored", "conflict", "conflict"):
+        node.actuator.on_event(SupervisorEvent(kind, "eth0", VIP, mac=STRANGER))
+    node.actuator.perform(Unplumb(VIP, 0.0))
+    await asyncio.sleep(1)
+    node.refuses["plumb"] = errno.ENODEV
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(1)
+    node.actuator.perform(Unplumb(VIP, 0.0))  # nothing was there
+    await asyncio.sleep(1)
+    assert node.actuator.counts == {"plumbed": 1, "restored": 1, "conflict": 2, "released": 1, "failed": 1}

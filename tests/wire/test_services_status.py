@@ -49,6 +49,7 @@ def report(revision: int, state: str = "RUN", *, accepting: bool = True) -> Repo
         },
         "members": [],
         "vips": [],
+        "transitions": {"plumbed": 2, "conflict": 1},
         "configuration": {"digest": "d", "running": "d", "errors": []},
         "interfaces": [],
         "mail": mail,

@@ -10,8 +10,9 @@ answered, and only after the kernel confirmed (S8); a `Plumb` whose ticket is go
 import asyncio
 import contextlib
 import errno
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from momentum_node.config.model import Address
 from momentum_node.duravip.link import Mac, SupervisorError, SupervisorEvent, mac_bytes
@@ -34,6 +35,9 @@ __all__ = ["Actuator", "Feedback", "Services", "VipPlan"]
 
 CHECK_INTERVAL_S: Final = 30.0  # if_check_interval, cluster §1.7
 CHECK_LIMIT_S: Final = 600.0
+
+Count: TypeAlias = Literal["plumbed", "released", "failed", "restored", "conflict"]
+"""What happened to an address here: restored = somebody removed it, conflict = somebody else announced it."""
 
 Order: TypeAlias = Plumb | Unplumb | Announce | Witness | Contest
 
@@ -74,6 +78,7 @@ class Actuator:
         self._places: dict[Address, Place] = {}
         self._asides: set[asyncio.Task[None]] = set()
         self.plans: Mapping[Address, VipPlan] = {}
+        self.counts: Counter[str] = Counter()  # by `Count`
         self.set_plans(plans)
 
     # -- orders ----------------------------------------------------------------------------------
@@ -130,6 +135,8 @@ class Actuator:
 
     def on_event(self, event: SupervisorEvent) -> None:
         """What happened to an address behind our back: another host announces it, or it cannot be put back."""
+        if event.kind in {"restored", "conflict"}:
+            self.counts[event.kind] += 1
         place = self._places.get(event.address) if event.address is not None else None
         if place is None or place.state is not State.SERVING:
             return
@@ -207,6 +214,7 @@ class Actuator:
         else:
             if has_it:
                 place.problem, place.failures, place.stranger = None, 0, None
+                self.counts["plumbed"] += 1
                 self._tell.on_plumbed(place.address, self._clock())
             else:
                 await self._abandon(place)
@@ -218,6 +226,7 @@ class Actuator:
 
     async def _bring_down(self, place: Place, grace_s: float) -> None:
         async with place.lock:
+            self.counts["released"] += place.state is State.SERVING
             await self._plumbing.release(place, grace_s)
             place.order = Direction.NONE
             self._tell.on_unplumbed(place.address, self._clock())
@@ -232,6 +241,7 @@ class Actuator:
         place.order = Direction.NONE
         place.problem = reason
         place.failures += 1
+        self.counts["failed"] += 1
         place.retry = asyncio.create_task(self._look_again(place))
         self._tell.on_plumb_failed(place.address, reason, self._clock())
 

@@ -3,7 +3,7 @@
 Gauges and counters of one report: nothing is kept between two scrapes, so a restart of this process resets nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from momentum_node.status.report import BusReport, Report
 
@@ -23,6 +23,7 @@ def render(report: Report | None) -> str:
             _family("momentum_bus_members", "gauge", "Members of the view.", [("", len(report["members"]))]),
             *_links(report["bus"]),
             _family("momentum_duravip_held", "gauge", "Addresses on this node's NICs.", [("", held)]),
+            _transitions(report["transitions"]),
             _family("momentum_mail_workers", "gauge", "Connected mail workers.", [("", mail["workers"])]),
             _family("momentum_mail_sessions", "gauge", "Open SMTP sessions.", [("", mail["sessions"])]),
             _family("momentum_mail_queued_messages", "gauge", "Messages in the spool.", [("", mail["queued"])]),
@@ -31,6 +32,11 @@ def render(report: Report | None) -> str:
             _family("momentum_mail_failed_total", "counter", "Messages failed for good.", [("", mail["failed"])]),
         ]
     )
+
+
+def _transitions(counts: Mapping[str, int]) -> str:
+    samples = [(f'{{action="{action}"}}', float(count)) for action, count in sorted(counts.items())]
+    return _family("momentum_duravip_transitions_total", "counter", "What happened to addresses here.", samples)
 
 
 def _links(bus: BusReport) -> list[str]:

@@ -107,6 +107,7 @@ class Report(TypedDict):
     bus: BusReport
     members: list[MemberReport]
     vips: list[VipReport]
+    transitions: dict[str, int]  # plumbed, released, failed, restored, conflict: here, since the core began
     configuration: ConfigurationReport
     interfaces: list[InterfaceReport]
     mail: MailReport
