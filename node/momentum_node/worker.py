@@ -5,7 +5,6 @@ finishes what it has. Its shard of the spool is its own; several workers share n
 """
 
 import asyncio
-import json
 import os
 import signal
 import socket
@@ -42,6 +41,7 @@ from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.resolver import Resolver
 from momentum_node.sockets import Sockets
 from momentum_node.spool.delivery import TICK_S, Delivery
+from momentum_node.spool.knowledge import word
 from momentum_node.spool.lookup import Lookup
 from momentum_node.spool.message import Message
 from momentum_node.spool.room import Room
@@ -240,7 +240,7 @@ class Worker:
         if isinstance(frame, wire.Refresh):
             self._delivery.refresh(frame.domain)
         else:
-            self._link.send(Knows(frame.number, json.dumps(self._delivery.known_of(frame.domain))))
+            self._link.send(Knows(frame.number, word(self._delivery.known_of(frame.domain))))
 
     async def _welcomed(self, frame: wire.Welcome) -> None:
         self._reload()  # what we mapped at our start may be of the core before this one

@@ -1,5 +1,6 @@
 """What workers know of a domain, and what that is together: hosts, how they behave, queues."""
 
+import json
 from dataclasses import dataclass
 
 import pytest
@@ -8,7 +9,7 @@ from momentum_node.smtp.hosts import Hosts
 from momentum_node.smtp.paces import MOST, Pace, Paces
 from momentum_node.smtp.reply import reply
 from momentum_node.smtp.routes import LOOKUP_FAILED, NoRoute, Target
-from momentum_node.spool.knowledge import Known, described, together, told
+from momentum_node.spool.knowledge import MOST_CHARACTERS, Known, described, together, told, word
 from momentum_node.spool.schedule import Key, Queue
 
 BEST, WORSE = Target("192.0.2.1", 25, "mx1.y.test", 10), Target("192.0.2.2", 25, "mx2.y.test", 20)
@@ -27,7 +28,7 @@ def queue(binding: str, connections: int = 0) -> Queue:
     return Queue(Key(binding, "y.test"), connections=connections)
 
 
-def word(open_: int, *, rests: bool = False, times: tuple[float, ...] = ()) -> Known:
+def told_by(open_: int, *, rests: bool = False, times: tuple[float, ...] = ()) -> Known:
     """Of a worker that has so many connections to the worse host, and may have failed with the better one."""
     hosts, paces = Hosts(), Paces()
     if rests:
@@ -40,7 +41,7 @@ def word(open_: int, *, rests: bool = False, times: tuple[float, ...] = ()) -> K
 
 
 def test_workers_know_more_together() -> None:
-    known = together([word(2, rests=True, times=(0.1,)), word(1, times=(0.3,)), word(0)])
+    known = together([told_by(2, rests=True, times=(0.1,)), told_by(1, times=(0.3,)), told_by(0)])
     best, worse = known["hosts"]
     assert (best["host"], best["rests_s"], best["failures"], best["why"]) == ("mx1.y.test", 77, 3, REFUSED.text)
     assert (worse["open"], worse["delivery_ms"], worse["connect_ms"]) == (3, 200, None)
@@ -49,7 +50,7 @@ def test_workers_know_more_together() -> None:
 
 
 def test_the_next_choice_and_a_host_that_rests_are_marked() -> None:
-    lines = described("y.test", together([word(1, rests=True, times=(0.1,))])).splitlines()
+    lines = described("y.test", together([told_by(1, rests=True, times=(0.1,))])).splitlines()
     assert lines[0] == "y.test"
     assert lines[2].split() == ["*", "10", "mx1.y.test", "192.0.2.1:25", "0", "-", "-"]
     assert lines[3].strip() == f"rests 77 s, 3 in a row: {REFUSED.text}"
@@ -87,3 +88,12 @@ def test_the_oldest_address_is_forgotten_when_there_are_too_many() -> None:
         paces.of(str(number))
     assert paces.of("second").connect_s == 2.0
     assert paces.of("first").connect_s is None
+
+
+def test_a_word_fits_into_one_frame_whatever_there_is_to_say() -> None:
+    hosts, targets = Hosts(), [Target(f"192.0.2.{number}", 25, "mx.y.test", 10) for number in range(200)]
+    for target in targets:
+        hosts.failed(target.address, reply(451, "", "später " * 100), rest_s=10, now=0)
+    text = word(told([Line(queue("default"), targets)], hosts, Paces(), now=0))
+    assert len(text) <= MOST_CHARACTERS
+    assert json.loads(text)["hosts"][0]["address"] == "192.0.2.0"

@@ -6,6 +6,7 @@ One worker's word, and all of them `together`, are plain JSON:
     lookup  why there is no host, or null
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -14,7 +15,7 @@ from momentum_node.smtp.paces import Paces
 from momentum_node.smtp.routes import NoRoute, Target
 from momentum_node.spool.schedule import Queue
 
-MOST_ROWS: Final = 200  # of each kind: a word fits into one frame
+MOST_CHARACTERS: Final = 60_000  # of a word: it goes in one frame
 Known: TypeAlias = dict[str, Any]
 _TIMES: Final = ("connect_ms", "delivery_ms")
 
@@ -32,10 +33,20 @@ def told(lines: Iterable[Line], hosts: Hosts, paces: Paces, now: float) -> Known
     found = [line.found for line in lines]
     targets = dict.fromkeys(target for one in found if isinstance(one, list) for target in one)
     return {
-        "hosts": [_host(target, hosts, paces, now) for target in list(targets)[:MOST_ROWS]],
-        "queues": [_queue(line) for line in lines[:MOST_ROWS]],
+        "hosts": [_host(target, hosts, paces, now) for target in targets],
+        "queues": [_queue(line) for line in lines],
         "lookup": next((one.reply.text for one in found if isinstance(one, NoRoute)), None),
     }
+
+
+def word(known: Known) -> str:
+    """In JSON, as it is said: of too many rows the last ones are left out."""
+    text = json.dumps(known)
+    while len(text) > MOST_CHARACTERS:
+        for rows in (known["hosts"], known["queues"]):
+            del rows[len(rows) // 2 :]
+        text = json.dumps(known)
+    return text
 
 
 def _host(target: Target, hosts: Hosts, paces: Paces, now: float) -> Known:
