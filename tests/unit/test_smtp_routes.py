@@ -9,6 +9,7 @@ from momentum_node.config.nexthops import NextHop, parse_gateway, parse_route
 from momentum_node.smtp.peernames import fits
 from momentum_node.smtp.routes import (
     LOOKUP_FAILED,
+    MOST_HOSTS,
     NO_FAMILY,
     NO_HOST,
     OURSELVES,
@@ -18,6 +19,7 @@ from momentum_node.smtp.routes import (
     Stop,
     Target,
     joined,
+    order_mx,
     stops_of,
 )
 from tests.support.configuration import loaded
@@ -123,3 +125,9 @@ def test_which_certificates_fit() -> None:
     assert fits(certificate, ["y.test", "mx.y.test"])
     assert fits({"subjectAltName": (("DNS", "xn--bcher-kva.test"),)}, ["bücher.test"])
     assert not fits({"subject": ((("commonName", "mx.y.test"),),)}, ["mx.y.test"])
+
+
+def test_a_zone_full_of_mx_records_is_not_followed_to_its_end() -> None:
+    hosts = order_mx((preference, f"mx{preference}.y.test.") for preference in range(1000, 0, -1))
+    assert not isinstance(hosts, NoRoute)
+    assert [host.preference for host in hosts] == list(range(1, MOST_HOSTS + 1))

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from momentum_node.smtp.resolver import Patience, Resolver
+from momentum_node.smtp.resolver import MOST_TARGETS, Patience, Resolver
 from momentum_node.smtp.routes import DOMAIN_UNKNOWN, LOOKUP_FAILED, NO_HOST, NULL_MX, NoRoute, Target, stops_of
 from tests.support.nameserver import NameServer, name_server
 
@@ -164,3 +164,12 @@ async def test_answers_are_kept_as_long_as_the_dns_says_within_limits(
     for _ in range(2):
         assert await addresses(server[1], "kept.test") == ["192.0.2.11"]
     assert server[0].questions == questions
+
+
+async def test_a_zone_full_of_addresses_is_not_followed_to_its_end(server: tuple[NameServer, Resolver]) -> None:
+    many = [f"192.0.2.{number}" for number in range(256)]
+    server[0].zone = {("full.test.", "MX"): ["10 full.test.", "20 other.test."], ("full.test.", "A"): many}
+    found = await addresses(server[1], "full.test")
+    assert not isinstance(found, NoRoute)
+    assert len(found) == MOST_TARGETS
+    assert server[0].questions == 2  # nobody needs the second host

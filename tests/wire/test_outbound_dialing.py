@@ -10,15 +10,17 @@ import pytest
 from momentum_node.findings import HostRests, LookupFails
 from momentum_node.limits.grants import Grant
 from momentum_node.smtp.hosts import Silence
-from momentum_node.smtp.outbound import CONNECT_TIMED_OUT
+from momentum_node.smtp.outbound import CONNECT_TIMED_OUT, Connection
+from momentum_node.smtp.reply import reply
 from momentum_node.smtp.resolver import Resolver
-from momentum_node.smtp.routes import LOOKUP_FAILED, NO_HOST, NoRoute
+from momentum_node.smtp.routes import LOOKUP_FAILED, MOST_HOSTS, NO_HOST, NoRoute, Target
+from momentum_node.smtp.terms import Terms
 from momentum_node.spool.dialing import Dialer
 from momentum_node.spool.leases import Leases
 from momentum_node.spool.line import Line
 from momentum_node.spool.schedule import Key, Queue
 from momentum_node.spool.siblings import Siblings
-from momentum_node.worker_link import Frame
+from momentum_node.worker_link import MAX_FRAME_BYTES, Ask, Frame, encode
 from tests.support.configuration import loaded
 from tests.support.errand import Errand
 from tests.support.nameserver import name_server
@@ -31,9 +33,10 @@ class Freely:
 
     def __init__(self) -> None:
         self.granted = self.given_back = 0
+        self.hosts: tuple[str, ...] = ()
 
     async def connection(self, _line: Line, hosts: tuple[str, ...]) -> Grant:
-        self.granted += 1
+        self.granted, self.hosts = self.granted + 1, hosts
         return Grant(self.granted, hosts[0])
 
     def release(self, _grant: Grant) -> None:
@@ -143,3 +146,25 @@ async def test_answers_are_kept_as_the_configuration_says(text: str, questions: 
         for _ in range(2):
             await worker.dial(Line.of(Queue(Key("default", "kept.test")), lookup))
         assert server.questions == questions
+
+
+async def test_a_host_cannot_say_so_much_that_it_fits_into_no_frame() -> None:
+    worker, line = Worker(), to_nobody()
+    connection = Connection(Errand(), Target("192.0.2.1", 25, "mx", 0), line.options, Terms("me.test"), None)
+    worker.dialer.failed(connection, line.way, reply(554, "", "\N{REPLACEMENT CHARACTER}" * 65_000))
+    (told,) = worker.said
+    assert isinstance(told, HostRests)
+    assert told.text.startswith("\N{REPLACEMENT CHARACTER}")
+    assert len(encode(told)) < MAX_FRAME_BYTES
+
+
+async def test_a_domain_cannot_have_so_many_hosts_that_they_fit_into_no_frame() -> None:
+    name = ".".join(["x" * 60] * 4)
+    routes = " ".join(f'"smtp://{name}-{number}?type=a"' for number in range(500))
+    zone = {(f"{name}-{number}.", "A"): ["127.0.0.1"] for number in range(500)}
+    async with name_server(zone) as (_, port):
+        worker = Worker(Resolver(["127.0.0.1"], port))
+        lookup = loaded(f"Remote_SMTP_Port = 1 Domain y.test {{ Routes = ( {routes} ) }}")
+        await worker.dial(Line.of(Queue(Key("default", "y.test")), lookup))
+    assert len(worker.leases.hosts) == MOST_HOSTS
+    assert len(encode(Ask(1, "default", "y.test", worker.leases.hosts, 1, False))) < MAX_FRAME_BYTES

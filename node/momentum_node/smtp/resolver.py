@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from itertools import product
+from itertools import islice, product
 from typing import Final, NamedTuple
 
 import dns.asyncresolver
@@ -29,6 +29,7 @@ from momentum_node.smtp.unanswered import Counts, Unanswered
 
 CACHE_ENTRIES = 100_000
 LIFETIME_S = 15.0
+MOST_TARGETS = 100  # addresses of one domain: a stranger writes his zone
 
 
 class Patience(NamedTuple):
@@ -162,7 +163,11 @@ class Resolver:
             except (dns.resolver.NoNameservers, dns.exception.Timeout) as error:
                 failure = error
             else:
-                targets += [_target(stop, record.address, host) for record in answer]
+                targets += [
+                    _target(stop, record.address, host) for record in islice(answer, MOST_TARGETS - len(targets))
+                ]
+            if len(targets) == MOST_TARGETS:
+                break
         if failure is not None and not targets:
             raise failure
         return targets

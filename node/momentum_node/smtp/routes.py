@@ -20,6 +20,8 @@ LOOKUP_PURGED: Final = DOMAIN_UNKNOWN
 PROHIBITED: Final = reply(551, "5.4.6", "[internal] Private/Loopback Address")
 OURSELVES: Final = reply(554, "5.4.6", "[internal] mail for this domain comes back to this server")
 NO_FAMILY: Final = reply(550, "5.4.4", "[internal] no address that the source address can reach")
+MOST_HOSTS: Final = 50
+"""Of one domain: a stranger may write any number into his zone, and each is asked for, tried and told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +118,11 @@ def _given(hop: NextHop, port: int, rank: int) -> Stop:
 
 
 def order_mx(records: Iterable[tuple[int, str]]) -> list[Host] | NoRoute:
-    """MX records as hosts, best first. A single `.` refuses all mail (RFC 7505)."""
+    """MX records as hosts, best first, `MOST_HOSTS` at most. A single `.` refuses all mail (RFC 7505)."""
     hosts = sorted((preference, name.rstrip(".").lower()) for preference, name in records)
     if hosts and all(not name for _, name in hosts):
         return NoRoute(NULL_MX)
-    return [Host(name, preference) for preference, name in hosts if name]
+    return [Host(name, preference) for preference, name in hosts if name][:MOST_HOSTS]
 
 
 def joined(found: Sequence[tuple[Stop, list[Target] | NoRoute]]) -> list[Target] | NoRoute:

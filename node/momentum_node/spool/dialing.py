@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from momentum_node import clock
 from momentum_node.config.model import Address
@@ -18,7 +18,7 @@ from momentum_node.smtp.outbound import CONNECT_TIMED_OUT, Connection, Owner
 from momentum_node.smtp.paces import Paces
 from momentum_node.smtp.reply import Reply, reply
 from momentum_node.smtp.resolver import Patience, Resolver
-from momentum_node.smtp.routes import Fence, NoRoute, Target
+from momentum_node.smtp.routes import MOST_HOSTS, Fence, NoRoute, Target
 from momentum_node.smtp.terms import Terms
 from momentum_node.smtp.tlscontexts import TlsContexts, client_context
 from momentum_node.smtp.unanswered import Counts
@@ -28,6 +28,9 @@ from momentum_node.spool.line import Line, Way
 from momentum_node.spool.lookup import Lookup
 from momentum_node.spool.siblings import Siblings
 from momentum_node.worker_link import Frame
+
+MOST_TOLD: Final = 500
+"""Of what a host said, to the other workers: strangers write it, and a frame has an end."""
 
 
 class Dialer:
@@ -110,7 +113,7 @@ class Dialer:
     def _rest(self, address: str, why: Reply, rest_s: float) -> None:
         failures = self._hosts.failed(address, why, rest_s, clock.wall())
         if failures:
-            rest_s, text = max(rest_s, SHORTEST_REST_S), " ".join(why.lines)
+            rest_s, text = max(rest_s, SHORTEST_REST_S), " ".join(why.lines)[:MOST_TOLD]
             self._send(HostRests(address, rest_s, why.code, why.enhanced, text, failures))
 
     async def dial(self, line: Line, way: Way) -> Connection | NoRoute | Silence | None:
@@ -129,7 +132,8 @@ class Dialer:
             return found
         tried = set[str]()
         while targets := self._left(found, way, tried):
-            grant = await self._leases.connection(line, tuple(dict.fromkeys(target.host for target in targets)))
+            hosts = tuple(dict.fromkeys(target.host for target in targets))[:MOST_HOSTS]
+            grant = await self._leases.connection(line, hosts)
             if grant is None:
                 return None
             there = [target for target in targets if target.host == grant.host]
