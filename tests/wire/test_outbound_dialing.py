@@ -13,14 +13,14 @@ from momentum_node.smtp.hosts import Silence
 from momentum_node.smtp.outbound import CONNECT_TIMED_OUT, Connection
 from momentum_node.smtp.reply import reply
 from momentum_node.smtp.resolver import Resolver
-from momentum_node.smtp.routes import LOOKUP_FAILED, MOST_HOSTS, NO_HOST, NoRoute, Target
+from momentum_node.smtp.routes import LOOKUP_FAILED, NO_HOST, NoRoute, Target
 from momentum_node.smtp.terms import Terms
 from momentum_node.spool.dialing import Dialer
 from momentum_node.spool.leases import Leases
 from momentum_node.spool.line import Line
 from momentum_node.spool.schedule import Key, Queue
 from momentum_node.spool.siblings import Siblings
-from momentum_node.worker_link import MAX_FRAME_BYTES, Ask, Frame, encode
+from momentum_node.worker_link import MAX_FRAME_BYTES, Frame, encode
 from tests.support.configuration import loaded
 from tests.support.errand import Errand
 from tests.support.nameserver import name_server
@@ -33,10 +33,9 @@ class Freely:
 
     def __init__(self) -> None:
         self.granted = self.given_back = 0
-        self.hosts: tuple[str, ...] = ()
 
     async def connection(self, _line: Line, hosts: tuple[str, ...]) -> Grant:
-        self.granted, self.hosts = self.granted + 1, hosts
+        self.granted += 1
         return Grant(self.granted, hosts[0])
 
     def release(self, _grant: Grant) -> None:
@@ -156,15 +155,3 @@ async def test_a_host_cannot_say_so_much_that_it_fits_into_no_frame() -> None:
     assert isinstance(told, HostRests)
     assert told.text.startswith("\N{REPLACEMENT CHARACTER}")
     assert len(encode(told)) < MAX_FRAME_BYTES
-
-
-async def test_a_domain_cannot_have_so_many_hosts_that_they_fit_into_no_frame() -> None:
-    name = ".".join(["x" * 60] * 4)
-    routes = " ".join(f'"smtp://{name}-{number}?type=a"' for number in range(500))
-    zone = {(f"{name}-{number}.", "A"): ["127.0.0.1"] for number in range(500)}
-    async with name_server(zone) as (_, port):
-        worker = Worker(Resolver(["127.0.0.1"], port))
-        lookup = loaded(f"Remote_SMTP_Port = 1 Domain y.test {{ Routes = ( {routes} ) }}")
-        await worker.dial(Line.of(Queue(Key("default", "y.test")), lookup))
-    assert len(worker.leases.hosts) == MOST_HOSTS
-    assert len(encode(Ask(1, "default", "y.test", worker.leases.hosts, 1, False))) < MAX_FRAME_BYTES

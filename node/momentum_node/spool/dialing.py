@@ -18,7 +18,7 @@ from momentum_node.smtp.outbound import CONNECT_TIMED_OUT, Connection, Owner
 from momentum_node.smtp.paces import Paces
 from momentum_node.smtp.reply import Reply, reply
 from momentum_node.smtp.resolver import Patience, Resolver
-from momentum_node.smtp.routes import MOST_HOSTS, Fence, NoRoute, Target
+from momentum_node.smtp.routes import Fence, NoRoute, Target
 from momentum_node.smtp.terms import Terms
 from momentum_node.smtp.tlscontexts import TlsContexts, client_context
 from momentum_node.smtp.unanswered import Counts
@@ -132,8 +132,7 @@ class Dialer:
             return found
         tried = set[str]()
         while targets := self._left(found, way, tried):
-            hosts = tuple(dict.fromkeys(target.host for target in targets))[:MOST_HOSTS]
-            grant = await self._leases.connection(line, hosts)
+            grant = await self._leases.connection(line, tuple(dict.fromkeys(target.host for target in targets)))
             if grant is None:
                 return None
             there = [target for target in targets if target.host == grant.host]
