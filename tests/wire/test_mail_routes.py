@@ -173,3 +173,12 @@ async def test_a_zone_full_of_addresses_is_not_followed_to_its_end(server: tuple
     assert not isinstance(found, NoRoute)
     assert len(found) == MOST_TARGETS
     assert server[0].questions == 2  # nobody needs the second host
+
+
+async def test_mail_does_not_wait_for_the_last_of_many_slow_hosts(
+    server: tuple[NameServer, Resolver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("momentum_node.smtp.resolver.ASKING_S", 0.0)
+    found = await addresses(server[1], "two.test")
+    assert not isinstance(found, NoRoute)
+    assert sorted(found) == ["192.0.2.1", "192.0.2.2"]  # not those of the worse host

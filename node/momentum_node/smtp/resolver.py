@@ -29,6 +29,7 @@ from momentum_node.smtp.unanswered import Counts, Unanswered
 
 CACHE_ENTRIES = 100_000
 LIFETIME_S = 15.0
+ASKING_S = 2 * LIFETIME_S  # for the addresses of one domain: no further host is asked for after it
 MOST_TARGETS = 100  # addresses of one domain: a stranger writes his zone
 
 
@@ -155,6 +156,7 @@ class Resolver:
         """Of those hosts that the DNS says something of now; raises what is in the way when it is none."""
         targets: list[Target] = []
         failure: dns.exception.DNSException | None = None
+        end = clock.monotonic() + ASKING_S
         for host, kind in product(hosts, ("A", "AAAA") if self.use_ipv6 else ("A",)):
             try:
                 answer = await self._resolver().resolve(host.name, kind, search=False)
@@ -166,7 +168,7 @@ class Resolver:
                 targets += [
                     _target(stop, record.address, host) for record in islice(answer, MOST_TARGETS - len(targets))
                 ]
-            if len(targets) == MOST_TARGETS:
+            if len(targets) == MOST_TARGETS or clock.monotonic() > end:
                 break
         if failure is not None and not targets:
             raise failure
