@@ -317,6 +317,20 @@ def test_two_nodes_of_one_name_do_not_both_serve() -> None:
         assert the(made, name).alarms() == ("two members are N1 at 198.18.0.9: node 2 has no part in anything",)
 
 
+def test_of_two_nodes_with_one_address_that_come_together_the_lower_one_serves() -> None:
+    """Cluster §1.1: none of them is mature, so the bus node id decides; once it has left, the other one may."""
+    made = Cluster(["n1", "n2"], POLICY)
+    for name, node in made.nodes.items():
+        node.definitions = declared(name, ["192.0.2.1..4"])
+        node.machine = DuraVip(Identity(name, "198.18.0.9", node.node_id), node.local, node.definitions, POLICY)
+    made.connect([["n1", "n2"]])
+    made.wait(5.0)
+    assert [len(node.wire) for node in made.nodes.values()] == [4, 0]
+    made.stop("n1")
+    made.wait(5.0)
+    assert len(made.nodes["n2"].wire) == 4
+
+
 def test_a_thousand_releases_one_by_one_do_not_fill_the_bus() -> None:
     one = machine(vips=[ip_address(int(V1) + n) for n in range(1000)])
     one.on_view(view(N1, joined=[N1]), 0.0)

@@ -6,10 +6,10 @@ from ipaddress import ip_address
 import msgpack
 import pytest
 
-from momentum_node.duravip.catalogue import Catalogue
-from momentum_node.duravip.encoding import encode
-from momentum_node.duravip.fragments import Assembler, split
-from momentum_node.duravip.messages import Beacon, Defs, Envelope, Released, Replayed
+from momentum_node.duravip.catalogue import Catalogue, MessageError
+from momentum_node.duravip.encoding import encode, encode_fragment
+from momentum_node.duravip.fragments import MAX_PIECES, Assembler, split
+from momentum_node.duravip.messages import Beacon, Defs, Envelope, Fragment, Released, Replayed
 from momentum_node.duravip.unread import PAUSE_S, Unread
 from momentum_node.duravip.vip import Definition
 from tests.support.machines import N1, N2, V1, cluster, the
@@ -46,6 +46,14 @@ def test_pieces_that_come_again_are_no_new_message() -> None:
     assert len(pieces) > 1
     with pytest.raises(Replayed):
         assembler.take(N1, pieces[-1])
+
+
+@pytest.mark.parametrize(("index", "count"), [(0, MAX_PIECES + 1), (0, 0), (0, 2**31 - 1)])
+def test_a_message_of_too_many_pieces_is_not_collected(index: int, count: int) -> None:
+    assembler = Assembler()
+    with pytest.raises(MessageError):
+        assembler.take(N1, encode_fragment(Fragment(9, 1, index, count, b"x")))
+    assert assembler._partial == {}
 
 
 def test_numbers_that_no_member_sends_are_refused() -> None:
