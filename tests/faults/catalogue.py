@@ -73,7 +73,7 @@ FAULTS: tuple[Fault, ...] = (
           look=hosts.alone_and_says_so, seconds=20),
     Fault("F25", "taken from the node list, and runs on", hosts.node_removed, LEASE_ONLY_S, hosts.node_listed),
     Fault("F26", "a stranger claims the address", hosts.strange_claims(20, 0.1), 2.0 + LOCKTIME_S + 0.5, moves=(0, 0),
-          in_ci=True),
+          look=hosts.stranger_is_named, in_ci=True),
     Fault("F27", "somebody removes the addresses", hosts.address_removed, PLANNED_S, moves=(0, 0), in_ci=True),
     Fault("F29", "cable cut, neighbours in every state", neighbours.cut_before_neighbours, UNPLANNED_S, wires.heal,
           is_hidden=True, look=neighbours.neighbours_know),

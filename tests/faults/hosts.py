@@ -48,6 +48,14 @@ def strange_claims(times: int, pause_s: float) -> Act:
     return act
 
 
+def stranger_is_named(scene: Scene) -> str | None:
+    """The owner says who else announces its address."""
+    report = scene.victim.report()
+    told = [vip["problem"] for vip in report["vips"] if vip["address"] == scene.shape.addresses[0]] if report else []
+    is_named = any(problem and STRANGER_MAC.hex(":") in problem for problem in told)
+    return None if is_named else f"{scene.victim.host.name} does not name the stranger: {told}"
+
+
 def _send(frame: bytes, times: int, pause_s: float) -> None:
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
         wire.bind(("eth0", 0))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from momentum_node.config.model import Address
-from momentum_node.duravip.actuator import VipPlan
+from momentum_node.duravip.actuator import CLAIMED_S, VipPlan
 from momentum_node.duravip.link import SupervisorEvent
 from momentum_node.duravip.plumbing import State
 from momentum_node.duravip.vip import Announce, Plumb, Unplumb
@@ -341,3 +341,20 @@ async def test_what_happens_to_addresses_is_counted(node: Node) -> None:
     node.actuator.perform(Unplumb(VIP, 0.0))  # nothing was there
     await asyncio.sleep(1)
     assert node.actuator.counts == {"plumbed": 1, "restored": 1, "conflict": 2, "released": 1, "failed": 1}
+
+
+async def test_a_stranger_that_claims_what_is_served_is_named_for_a_while(node: Node) -> None:
+    node.actuator.perform(Plumb(VIP, planned=True))
+    await asyncio.sleep(1)
+    node.actuator.on_event(SupervisorEvent("conflict", "eth0", VIP, mac=MEMBER))  # a merge: one of us lets go
+    assert node.actuator.problems() == {}
+    node.actuator.on_event(SupervisorEvent("conflict", "eth0", VIP, mac=STRANGER))
+    told = {VIP: f"claimed by {STRANGER} too: that host is no member of this cluster; find and stop it"}
+    await asyncio.sleep(CLAIMED_S - 0.1)
+    assert node.actuator.problems() == told
+    await asyncio.sleep(0.2)
+    assert node.actuator.problems() == {}
+    node.actuator.on_event(SupervisorEvent("conflict", "eth0", VIP, mac=STRANGER))
+    node.actuator.perform(Unplumb(VIP, 0.0))
+    await asyncio.sleep(1)
+    assert node.actuator.problems() == {}, "it is not here any more"

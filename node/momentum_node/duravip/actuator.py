@@ -35,6 +35,8 @@ __all__ = ["Actuator", "Feedback", "Services", "VipPlan"]
 
 CHECK_INTERVAL_S: Final = 30.0  # if_check_interval, cluster §1.7
 CHECK_LIMIT_S: Final = 600.0
+CLAIMED_S: Final = 10.0
+"""A claim of a stranger to what is served here is told for so long; it may be the only one that is seen."""
 
 Count: TypeAlias = Literal["plumbed", "released", "failed", "restored", "conflict"]
 """What happened to an address here: restored = somebody removed it, conflict = somebody else announced it."""
@@ -79,6 +81,7 @@ class Actuator:
         self._asides: set[asyncio.Task[None]] = set()
         self.plans: Mapping[Address, VipPlan] = {}
         self.counts: Counter[str] = Counter()  # by `Count`
+        self._claims: dict[Address, tuple[Mac, float]] = {}  # who else announced it, and when
         self.set_plans(plans)
 
     # -- orders ----------------------------------------------------------------------------------
@@ -142,6 +145,8 @@ class Actuator:
             return
         if event.kind == "conflict" and place.order is Direction.UP:  # tickets end with each gather; serving does not
             self._announce(place.address)
+            if event.mac is not None:
+                self._claims[place.address] = event.mac, self._clock()
         elif event.kind == "vanished":
             reason = f"somebody removed it, and it cannot be put back: {event.detail}"
             place.task = asyncio.create_task(self._give_up(place, reason))
@@ -165,6 +170,10 @@ class Actuator:
                 found[vip] = place.problem
             elif place.contested_by is not None:
                 found[vip] = f"contested: {self._named(place.contested_by)} still answers for it"
+        self._claims = {vip: (mac, at) for vip, (mac, at) in self._claims.items() if self._clock() - at < CLAIMED_S}
+        for vip, (mac, _) in self._claims.items():
+            if self.state(vip) is State.SERVING and self._tell.whose(mac_bytes(mac)) is None:
+                found[vip] = f"claimed by {mac} too: that host is no member of this cluster; find and stop it"
         return found
 
     # -- tasks -----------------------------------------------------------------------------------
