@@ -34,7 +34,7 @@ from tests.support.configuration import loaded
         ("2001:db8::1", NextHop("2001:db8::1")),
         ("__mx__", NextHop("__mx__")),
         ("smtp://10.0.11.7?pref=10", NextHop("10.0.11.7", None, 10)),
-        ("smtp://a.test?pref=5&port=26&type=a&ttl=60", NextHop("a.test", 26, 5, asks_mx=False)),
+        ("smtp://a.test?pref=5&port=26&type=a&ttl=60", NextHop("a.test", 26, 5, asks_mx=False, ttl_s=60)),
         ("smtp://[2001:db8::1]:27?type=mx", NextHop("2001:db8::1", 27)),
     ],
 )

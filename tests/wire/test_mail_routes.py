@@ -182,3 +182,17 @@ async def test_mail_does_not_wait_for_the_last_of_many_slow_hosts(
     found = await addresses(server[1], "two.test")
     assert not isinstance(found, NoRoute)
     assert sorted(found) == ["192.0.2.1", "192.0.2.2"]  # not those of the worse host
+
+
+async def test_the_hosts_of_a_route_are_kept_as_long_as_it_says(server: tuple[NameServer, Resolver]) -> None:
+    server[0].ttl = 0
+    for route, questions in (("smtp://plain.test?type=a&ttl=3600", 1), ("smtp://plain.test?type=a", 3)):
+        stops, before = stops_of("x.test", None, (route,), 25), server[0].questions
+        for _ in range(3):
+            found = await server[1].targets(stops)
+            assert not isinstance(found, NoRoute)
+            assert [one.address for one in found] == ["192.0.2.4"]
+        assert server[0].questions - before == questions
+    server[1].forget("plain.test")
+    await server[1].targets(stops_of("x.test", None, ("smtp://plain.test?type=a&ttl=3600",), 25))
+    assert server[0].questions == 5

@@ -25,6 +25,7 @@ class NextHop:
     port: int | None = None
     preference: int | None = None
     asks_mx: bool = True  # a name's MX records come before its addresses
+    ttl_s: int = 0  # how long its addresses are kept; 0 = as long as the DNS says
 
 
 def literal(name: str) -> str | None:
@@ -64,7 +65,8 @@ def parse_route(text: str) -> NextHop:
     if given or kind not in {"mx", "a"}:
         wrong = next(iter(given), f"type={kind}")
         raise ValueError(f"'{wrong}' is none of pref=, port=, ttl=, type=mx and type=a")
-    return NextHop(host.name, numbers.get("port", host.port), numbers.get("pref"), kind == "mx")
+    port, preference, ttl_s = numbers.get("port", host.port), numbers.get("pref"), numbers.get("ttl", 0)
+    return NextHop(host.name, port, preference, kind == "mx", ttl_s)
 
 
 def _number(name: str, text: str) -> int:

@@ -68,6 +68,7 @@ class Resolver:
         self.on_counted: Callable[[str, Counts], None] = lambda _name, _counts: None
         """A name was asked for in vain again, or has an answer again: what other workers are to `heed`."""
         self._cache = _Cache(CACHE_ENTRIES)
+        self._kept: dict[Stop, tuple[float, list[Target]]] = {}  # until when; of entries of `Routes` that say so
         self._dns: dns.asyncresolver.Resolver | None = None
 
     def _resolver(self) -> dns.asyncresolver.Resolver:
@@ -87,6 +88,7 @@ class Resolver:
     def forget(self, name: str | None = None) -> None:
         """Ask again for the hosts of a name and for their addresses, next time; None: for everything."""
         self._unanswered.forget(name)
+        self._kept = {stop: kept for stop, kept in self._kept.items() if name not in {None, stop.name}}
         if name is None:
             self._cache.flush()
             return
@@ -108,6 +110,9 @@ class Resolver:
     async def _stop(self, stop: Stop, patience: Patience) -> list[Target] | NoRoute:
         if stop.address is not None:
             return [_target(stop, stop.address, Host(stop.name))]
+        until, kept = self._kept.get(stop, (0.0, []))
+        if until > clock.monotonic():
+            return kept
         task = self._asking.get(stop)
         if task is None:
             task = self._asking[stop] = asyncio.create_task(self._ask(stop, patience))
@@ -120,6 +125,8 @@ class Resolver:
         counts = self._unanswered.of(stop.name)
         if counts != before:
             self.on_counted(stop.name, counts)
+        if stop.ttl_s and not isinstance(found, NoRoute):
+            self._kept[stop] = clock.monotonic() + stop.ttl_s, found
         return found
 
     async def _look_up(self, stop: Stop, patience: Patience) -> list[Target] | NoRoute:

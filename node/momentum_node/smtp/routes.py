@@ -34,6 +34,7 @@ class Stop:
     asks_mx: bool = True
     is_given: bool = False  # an administrator named it: it may be one of our own addresses
     address: str | None = None  # it is an address: nothing is looked up
+    ttl_s: int = 0  # how long what is looked up is kept; 0 = as long as the DNS says
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def _own(domain: str, port: int, rank: int) -> Stop:
 
 
 def _given(hop: NextHop, port: int, rank: int) -> Stop:
-    return Stop(hop.name, hop.port or port, rank, hop.asks_mx, is_given=True, address=literal(hop.name))
+    return Stop(hop.name, hop.port or port, rank, hop.asks_mx, True, literal(hop.name), hop.ttl_s)
 
 
 def order_mx(records: Iterable[tuple[int, str]]) -> list[Host] | NoRoute:
