@@ -13,8 +13,8 @@ class Table(Protocol):
     """What is asked of a DuraVIP machine."""
 
     @property
-    def mark(self) -> object:
-        """Another one when an answer could be another."""
+    def owners_mark(self) -> object:
+        """Another one when `placements` could name another owner, or `members` another member."""
         ...
 
     @property
@@ -46,7 +46,7 @@ class Ownership:
         if table is None:
             self._put({}, frozenset({self._here}), None)
             return
-        seen = table, table.mark
+        seen = table, table.owners_mark
         if seen == self._seen or table.state not in {"RUN", "DRAINING"}:
             return
         owner = {one.address: one.owner for one in table.placements() if one.owner is not None}

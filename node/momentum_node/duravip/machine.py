@@ -219,9 +219,13 @@ class DuraVip(GroupMember):
     @property
     def mark(self) -> object:
         """Another one when a report could say something else: most messages are signs of life and change nothing."""
+        return self.owners_mark, self._holds.held, self._holds.plumbed
+
+    @property
+    def owners_mark(self) -> object:
+        """Another one when an address may have another owner: not each time that one of ours is put up or removed."""
         table = self._table
-        elections = table.elections if table else 0
-        return table, elections, self.state, self._members, self._reachable, self._holds.held, self._holds.plumbed
+        return table, table.elections if table else 0, self.state, self._members, self._reachable
 
     def what_if(self, gone: Collection[str]) -> tuple[Placement, ...]:
         """Where each address would go if the nodes of these names died now."""

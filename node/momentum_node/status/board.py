@@ -10,10 +10,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from momentum_node.clock import monotonic
 from momentum_node.peer import is_welcome, listen_for_streams
 from momentum_node.status.report import Report
 
-BURST_S = 0.05
+BURST_S = (0.05, 1.0)
+SHARE = 10
+"""After a report the core has so many times as long for other work as the report took: 10,000 addresses take long."""
 
 
 class Board:
@@ -27,6 +30,7 @@ class Board:
         self._body: Report | None = None
         self._news = asyncio.Event()
         self._due: asyncio.TimerHandle | None = None
+        self._pause_s = BURST_S[0]
         self._server: asyncio.Server | None = None
 
     async def listen(self, path: Path) -> None:
@@ -37,7 +41,7 @@ class Board:
     def changed(self) -> None:
         """Something may differ from the last report: build a new one soon."""
         if self._due is None:
-            self._due = asyncio.get_running_loop().call_later(BURST_S, self._publish)
+            self._due = asyncio.get_running_loop().call_later(self._pause_s, self._publish)
 
     def close(self) -> None:
         """Stop serving."""
@@ -47,10 +51,13 @@ class Board:
             self._server.close()
 
     def _publish(self) -> None:
-        self._due = None
+        self._due, began = None, monotonic()
         report = self._build(self._revision)
-        if report == self._body:
-            return
+        if report != self._body:
+            self._put(report)
+        self._pause_s = min(BURST_S[1], max(BURST_S[0], SHARE * (monotonic() - began)))
+
+    def _put(self, report: Report) -> None:
         self._revision += 1
         report["revision"] = self._revision
         self._body = report
