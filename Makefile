@@ -41,7 +41,7 @@ test-long: $(STAMP) ## what takes too long for CI
 	@scripts/system-packages $(TEST_PACKAGES)
 	@$(BIN)/pytest -m long --timeout 7200 --durations=15 $(PYTEST_ARGS)
 
-faults: $(STAMP) ## every fault on real Corosync and kernels, one table; run it alone (25 minutes)
+faults: $(STAMP) ## every fault on real Corosync and kernels, one table; run it alone (45 minutes)
 	@scripts/system-packages $(DEMO_PACKAGES) nftables
 	@$(BIN)/python -m tests.faults $(FAULT_ARGS)
 
