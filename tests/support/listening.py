@@ -96,7 +96,6 @@ class ListeningProcess(Process):
         self._silences: dict[Address, Attempt] = {}  # the last that ended in silence
         self._granted: dict[Address, float] = {}  # since when each is this node's: a gather begins an attempt anew
         self.macs = (mac_of(node_id),)
-        self._echoes = 0
         self._awaited: dict[bytes, tuple[Address, Attempt]] = {}
         world.wire.clean(node_id)
         super().__init__(world, node_id, pid)
@@ -154,17 +153,17 @@ class ListeningProcess(Process):
         if attempt.hearsay.against(self.now) is not None:
             self._contested(vip, attempt)
         elif self.world.makes_round_trips:
-            self._echoes += 1
-            self._awaited[echo(self._echoes)] = (vip, attempt)
-            self.endpoint.send(echo(self._echoes))
+            self.world.echoes += 1
+            self._awaited[echo(self.world.echoes)] = (vip, attempt)
+            self.endpoint.send(echo(self.world.echoes))
         else:
             self._take(vip, attempt)
 
     def on_event(self, endpoint: Endpoint, event: BusEvent) -> None:
         if not isinstance(event, Delivered) or not is_echo(event.data):
             super().on_event(endpoint, event)
-        elif self.is_up and endpoint is self.endpoint and event.sender == self.local:
-            self._heard_out(*self._awaited.pop(event.data))
+        elif self.is_up and endpoint is self.endpoint and (waiting := self._awaited.pop(event.data, None)) is not None:
+            self._heard_out(*waiting)
 
     def _heard_out(self, vip: Address, attempt: Attempt) -> None:
         """All that was said until the wire was silent has arrived."""

@@ -72,6 +72,8 @@ class World(Mishaps):
 
     makes_round_trips = True
     """Who was met with silence waits for a word of its own to come back, before it plumbs."""
+    echoes = 0
+    """Said so far: no two are alike, also of two processes with one pid."""
 
     def __init__(self, seed: int, machine_class: MachineClass = DuraVip, *, kind: Kind = "usual") -> None:
         """`late`: a run of quick view changes and messages that are several of them late, and little else; `deaf`: one

@@ -7,6 +7,7 @@ back, and nor would a witness's word that somebody does have the address (failov
 """
 
 import asyncio
+import random
 from collections.abc import Callable
 
 import msgpack
@@ -31,7 +32,7 @@ class RoundTrips:
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
-        self._number = 0
+        self._number = random.getrandbits(62)  # unlike those of an earlier process with our pid
         self._next: asyncio.Future[None] | None = None
         self._under_way: dict[bytes, asyncio.Future[None]] = {}
 
