@@ -115,8 +115,9 @@ class Worker:
             failed.result()
 
     async def _stop(self) -> None:
-        # All containers of a pod get their SIGTERM at once, but the core needs us until it has handed over.
-        await until(lambda: not self._link.is_connected, HAND_OVER_S)
+        # All containers of a pod get their SIGTERM at once, but the core needs us until it has handed over; not one who
+        # still waits for its shard, and hears nothing of the core meanwhile.
+        await until(lambda: not (self._link.is_connected and self._opened.is_set()), HAND_OVER_S)
         self._is_stopping = True
         self._sockets.close_all()
         for session in list(self.sessions):

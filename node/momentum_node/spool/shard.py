@@ -79,10 +79,10 @@ class Shard:
     # -- start and end
 
     def open(self) -> None:
-        """Take the lock and find what is there. Raises `SpoolError` when the shard is in use or of a newer format."""
+        """Take the lock and find what is there; also again, after an error. Raises `SpoolError` when it is in use."""
         self._disk.make_directory(f"{self._folder}/{BODIES}")
         try:
-            self._lock = self._disk.lock(f"{self._folder}/lock")
+            self._lock = self._lock or self._disk.lock(f"{self._folder}/lock")
         except BlockingIOError:
             raise SpoolError(f"{self._folder} is in use by another process") from None
         numbers = segment_numbers(self._disk, self._folder)
