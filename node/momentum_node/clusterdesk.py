@@ -54,7 +54,7 @@ class ClusterDesk(OneLineDesk):
         super().__init__(uids, "refused a command")
         self._node, self._clock = node, clock
 
-    def _answer(self, line: bytes) -> dict[str, str]:
+    async def _answer(self, line: bytes) -> dict[str, str]:
         try:
             words = [str(word) for word in json.loads(line)["words"]]
             return {"text": answer(words, self._node, self._clock())}

@@ -23,12 +23,8 @@ class OneLineDesk(ABC):
         self._server: asyncio.Server | None = None
 
     @abstractmethod
-    def _answer(self, line: bytes) -> Mapping[str, Any]:
+    async def _answer(self, line: bytes) -> Mapping[str, Any]:
         """What to say to a line, whatever it is."""
-
-    async def _respond(self, line: bytes) -> Mapping[str, Any]:
-        """The same, where it may take a moment."""
-        return self._answer(line)
 
     async def listen(self, path: Path) -> None:
         """Answer at `path` (mode 0666: who asks is checked by uid)."""
@@ -44,7 +40,7 @@ class OneLineDesk(ABC):
             if not is_welcome(writer.get_extra_info("socket"), self._uids, self._refused):
                 return
             async with asyncio.timeout(PATIENCE_S):
-                writer.write(json.dumps(await self._respond(await reader.readline())).encode() + b"\n")
+                writer.write(json.dumps(await self._answer(await reader.readline())).encode() + b"\n")
                 await writer.drain()
 
 

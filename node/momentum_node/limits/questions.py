@@ -6,9 +6,8 @@
 → {"known": "d.test"}     ← {"words": ["…" of each worker]}, see `knowledge`
 """
 
-import contextlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,19 +43,15 @@ class Questions(OneLineDesk):
         self._whereabouts = whereabouts
         self._figures = figures
 
-    async def _respond(self, line: bytes) -> Mapping[str, Any]:
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            domain = str(json.loads(line)["known"])
-            return {"words": await self._known_of(domain)}
-        return self._answer(line)
-
-    def _answer(self, line: bytes) -> dict[str, Any]:
+    async def _answer(self, line: bytes) -> dict[str, Any]:
         try:
             question = json.loads(line)
             if question.get("figures"):
                 return self._figures()
             if "refresh" in question:
                 return {"told": self._refresh(str(question["refresh"]))}
+            if "known" in question:
+                return {"words": await self._known_of(str(question["known"]))}
             host = question.get("host")
             told = self._desk.explain(str(question["binding"]), str(question["domain"]), host and str(host))
         except (ValueError, KeyError, AttributeError):
