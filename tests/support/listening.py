@@ -145,34 +145,26 @@ class ListeningProcess(Process):
         elif left > 1:
             self._later((SPACING_S, SPACING_S), self._ask, vip, attempt, left - 1)
         else:
-            self._later((SILENCE_S, SILENCE_S), self._judge, vip, attempt)
+            self._later((SILENCE_S, SILENCE_S), self._judge, vip, attempt, not self.world.makes_round_trips)
 
-    def _judge(self, vip: Address, attempt: Attempt) -> None:
+    def _judge(self, vip: Address, attempt: Attempt, is_heard_out: bool) -> None:
+        """Nobody answers. `is_heard_out`: all that was said until then has arrived."""
         if self._attempts.get(vip) is not attempt:
             return
         if attempt.hearsay.against(self.now) is not None:
             self._contested(vip, attempt)
-        elif self.world.makes_round_trips:
+        elif is_heard_out:
+            self._take(vip, attempt)
+        else:
             self.world.echoes += 1
             self._awaited[echo(self.world.echoes)] = (vip, attempt)
             self.endpoint.send(echo(self.world.echoes))
-        else:
-            self._take(vip, attempt)
 
     def on_event(self, endpoint: Endpoint, event: BusEvent) -> None:
         if not isinstance(event, Delivered) or not is_echo(event.data):
             super().on_event(endpoint, event)
         elif self.is_up and endpoint is self.endpoint and (waiting := self._awaited.pop(event.data, None)) is not None:
-            self._heard_out(*waiting)
-
-    def _heard_out(self, vip: Address, attempt: Attempt) -> None:
-        """All that was said until the wire was silent has arrived."""
-        if self._attempts.get(vip) is not attempt:
-            return
-        if attempt.hearsay.against(self.now) is not None:
-            self._contested(vip, attempt)
-        else:
-            self._take(vip, attempt)
+            self._judge(*waiting, True)
 
     def _contested(self, vip: Address, attempt: Attempt) -> None:
         assert self.machine is not None

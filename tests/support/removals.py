@@ -71,8 +71,8 @@ REMOVALS: tuple[Removal, ...] = (
         "the wire is asked before an address is plumbed, and waited for while somebody answers",
         "unit/test_actuator_orders.py::test_contested_until_the_old_owner_falls_silent",
         "plumbing.py",
-        "        if plan.probe and not place.planned.is_set():\n            await self._await_silence(place, plan)\n",
-        "        if plan.probe and not place.planned.is_set():\n",
+        "            await self._await_silence(place, plan)\n",
+        "",
     ),
     _r(
         "R5",

@@ -135,7 +135,7 @@ class Decider(Protocol):
 class Plumbing:
     """The two ways, for any address. `lease_s` = how long a dead owner's kernel may still answer."""
 
-    def __init__(self, link: Link, services: Services, tell: "Decider", clock: Callable[[], float]) -> None:
+    def __init__(self, link: Link, services: Services, tell: Decider, clock: Callable[[], float]) -> None:
         self._link = link
         self._services = services
         self._tell = tell
@@ -149,13 +149,12 @@ class Plumbing:
         """
         place.plan, place.state = plan, State.PROBING
         unopened = plan.ports
-        if plan.probe and not place.planned.is_set():
+        asks = plan.probe and not place.planned.is_set()
+        while asks:
             await self._await_silence(place, plan)
             await _all(*self._opening(place, unopened), self._hear_out(place))
             unopened = ()
-            while await self._ask_witnesses(place) is not None:  # a word that came meanwhile
-                await self._await_silence(place, plan)
-                await self._hear_out(place)
+            asks = await self._ask_witnesses(place) is not None  # a word that came meanwhile
         if not self._tell.is_granted(place.address):
             return False
         # In one go: the supervisor announces in the turn in which it plumbs, and nobody waits for two answers.
