@@ -20,13 +20,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from momentum_node.config.corosync import profile_timing  # noqa: E402 - the tree must be found first
+from benchmarks.memory import resident_mb  # noqa: E402 - the tree must be found first
+from momentum_node.config.corosync import profile_timing  # noqa: E402
 from tests.faults import processes  # noqa: E402
 from tests.faults.shape import Shape, why_not_whole  # noqa: E402
 from tests.support import poller  # noqa: E402
-from tests.support.lab import why_no_lab  # noqa: E402
 from tests.support.labcluster import LabCluster  # noqa: E402
-from tests.support.labnode import LabNode, corosync_is_here  # noqa: E402
+from tests.support.labnode import LabNode, why_no_ring  # noqa: E402
 
 WHOLE_S = 300.0
 WATCHED_S = 15.0
@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sample", type=int, default=64)
     parser.add_argument("--idle", type=float, default=60.0, metavar="SECONDS")
     parsed = parser.parse_args(arguments)
-    if (why := why_no_lab()) is not None or not corosync_is_here():
-        print(f"cannot be measured here: {why or 'install the package corosync'}", file=sys.stderr)
+    if (why := why_no_ring()) is not None:
+        print(f"cannot be measured here: {why}", file=sys.stderr)
         return 1
     shape = Shape(vips=parsed.addresses - 1)  # and one of IPv6
     began = time.monotonic()
@@ -75,12 +75,6 @@ def cpu_s(pids: Iterable[int]) -> float:
     """User and system time (proc_pid_stat(5))."""
     fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
     return sum((int(found[11]) + int(found[12])) * TICK_S for found in fields)
-
-
-def resident_mb(pids: Iterable[int]) -> float:
-    """Pages shared with others counted in part (proc_pid_smaps(5))."""
-    rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in pids]
-    return sum(int(text.partition("\nPss:")[2].split()[0]) * 1024 / 1e6 for text in rollups)
 
 
 # -- a node is lost ------------------------------------------------------------------------------

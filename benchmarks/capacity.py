@@ -24,6 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import mailservers
+from benchmarks.memory import resident_mb
 
 HEADER = b"From: <a@x.test>\r\nSubject: large\r\nDate: Mon, 23 Nov 2026 09:00:00 +0000\r\n\r\n"
 LINE = b"x" * 76 + b"\r\n"
@@ -31,14 +32,10 @@ CONNECTING_AT_ONCE = 100
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-def resident_mb(group: mailservers.Cgroup) -> float:
-    """Of the mail workers, pages that they share with others counted in part (proc_pid_smaps(5))."""
-    total = 0
-    for pid in (group.path / "cgroup.procs").read_text().split():
-        if b"--index" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-            total += int(rollup.partition("\nPss:")[2].split()[0])
-    return total * 1024 / 1e6
+def workers_mb(group: mailservers.Cgroup) -> float:
+    """Memory of the mail workers."""
+    pids = map(int, (group.path / "cgroup.procs").read_text().split())
+    return resident_mb(pid for pid in pids if b"--index" in Path(f"/proc/{pid}/cmdline").read_bytes())
 
 
 async def said(stream: Stream, line: bytes = b"") -> bytes:
@@ -69,9 +66,9 @@ async def idle(port: int, count: int, context: ssl.SSLContext | None, group: mai
     """Megabytes that so many idle sessions take."""
     room = asyncio.Semaphore(CONNECTING_AT_ONCE)
     (await session(port, context, room))[1].close()  # what the first one loads is not of the sessions
-    before = resident_mb(group)
+    before = workers_mb(group)
     streams = await asyncio.gather(*(session(port, context, room) for _ in range(count)))
-    grown = resident_mb(group) - before
+    grown = workers_mb(group) - before
     for _, writer in streams:
         writer.transport.abort()
     return grown
@@ -98,7 +95,7 @@ class Peak:
 
     def __init__(self, group: mailservers.Cgroup) -> None:
         self._group, self._ends = group, threading.Event()
-        self.before = self.most = resident_mb(group)
+        self.before = self.most = workers_mb(group)
         self._thread = threading.Thread(target=self._watch)
 
     def __enter__(self) -> "Peak":
@@ -111,7 +108,7 @@ class Peak:
 
     def _watch(self) -> None:
         while not self._ends.wait(0.02):
-            self.most = max(self.most, resident_mb(self._group))
+            self.most = max(self.most, workers_mb(self._group))
 
 
 async def many(port: int, body: bytes, senders: int) -> None:

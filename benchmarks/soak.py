@@ -23,9 +23,8 @@ from tests.faults import judge, processes, wires  # noqa: E402 - the tree must b
 from tests.faults.fault import Scene  # noqa: E402
 from tests.faults.shape import Shape  # noqa: E402
 from tests.support import poller  # noqa: E402
-from tests.support.lab import why_no_lab  # noqa: E402
 from tests.support.labcluster import LabCluster  # noqa: E402
-from tests.support.labnode import corosync_is_here  # noqa: E402
+from tests.support.labnode import why_no_ring  # noqa: E402
 
 ASKED_EVERY_S = 0.05
 TOLD_EVERY_S = 60.0
@@ -39,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--loss", type=int, default=0, metavar="PERCENT", help="of all frames")
     parser.add_argument("--profile", choices=("Aggressive", "Fast", "Balanced", "Safe"), default="Fast")
     parsed = parser.parse_args(arguments)
-    if (why := why_no_lab()) is not None or not corosync_is_here():
-        print(f"cannot be measured here: {why or 'install the package corosync'}", file=sys.stderr)
+    if (why := why_no_ring()) is not None:
+        print(f"cannot be measured here: {why}", file=sys.stderr)
         return 1
     shape = Shape(profile=parsed.profile)
     with shape.cluster() as cluster:

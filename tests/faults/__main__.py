@@ -20,16 +20,15 @@ from tests.faults.fault import THREE, Absent, Fault
 from tests.faults.judge import Run, run
 from tests.faults.shape import Shape
 from tests.faults.wires import why_no_rules
-from tests.support.lab import why_no_lab
 from tests.support.labcluster import NotSoError
-from tests.support.labnode import corosync_is_here
+from tests.support.labnode import why_no_ring
 
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "faults.json"
 
 
 def main() -> int:
     parsed = _arguments()
-    why = why_no_lab() or why_no_rules() or (None if corosync_is_here() else "install the package corosync")
+    why = why_no_ring() or why_no_rules()
     if why is not None:
         print(why)
         return 1

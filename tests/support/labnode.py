@@ -21,7 +21,7 @@ from momentum_node.config import corosync
 from momentum_node.nodelist import parse
 from momentum_node.status import reader
 from momentum_node.status.report import Report
-from tests.support.lab import Host
+from tests.support.lab import Host, why_no_lab
 
 MAIL_ID = 10025
 STOP_S = 115.0  # addresses are handed over for 30 s, their mail for 60 s
@@ -171,6 +171,11 @@ async def _first(path: Path) -> Report | None:
             async for report in reader.reports(path):
                 return report
     return None
+
+
+def why_no_ring() -> str | None:
+    """What a laboratory with real Corosync lacks here, or None."""
+    return why_no_lab() or (None if corosync_is_here() else "install the package corosync")
 
 
 def corosync_is_here() -> bool:

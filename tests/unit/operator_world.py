@@ -33,6 +33,7 @@ from momentum_operator.plan import plan
 from momentum_operator.roster import KubeNode
 from momentum_operator.rotation import BusKey
 from momentum_operator.settings import Allowance, Settings
+from tests.support.quietbus import QUIET_BUS
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "cluster.yaml"
 SETTINGS = Settings(allowances=(Allowance(("mail",), (ip_network("198.18.0.0/24"),)),))
@@ -84,16 +85,7 @@ def report(
         "state": "RUN",
         "quorate": quorum[0] * 2 > quorum[1],
         "quorum": f"{quorum[0]}/{quorum[1]}",
-        "bus": {
-            "ring": [],
-            "links": [],
-            "gathers": 0,
-            "tokenLosses": 0,
-            "silentSeconds": 0,
-            "ignored": 0,
-            "problem": None,
-            "key": None,
-        },
+        "bus": {**QUIET_BUS},
         "members": [{"name": m, "nodeId": int(m[1:]), "mature": True, "draining": False} for m in members],
         "vips": [
             {

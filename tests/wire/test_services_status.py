@@ -15,6 +15,7 @@ from aiohttp import web
 from momentum_node.services import Latest, Status, tls_context, why_not_ready
 from momentum_node.status.report import Report
 from momentum_operator import certificates
+from tests.support.quietbus import QUIET_BUS
 
 CLUSTER = "5f3a"
 OPERATOR = f"momentum://{CLUSTER}/operator"
@@ -37,16 +38,7 @@ def report(revision: int, state: str = "RUN", *, accepting: bool = True) -> Repo
         "state": state,
         "quorate": True,
         "quorum": "3/3",
-        "bus": {
-            "ring": [],
-            "links": [],
-            "gathers": 0,
-            "tokenLosses": 0,
-            "silentSeconds": 0,
-            "ignored": 0,
-            "problem": None,
-            "key": None,
-        },
+        "bus": {**QUIET_BUS},
         "members": [],
         "vips": [],
         "transitions": {"plumbed": 2, "conflict": 1},
