@@ -10,9 +10,10 @@ from momentum_node.smtp.opening import tls_failed
 from momentum_node.smtp.outbound import Connection
 from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.routes import DOMAIN_UNKNOWN, LOOKUP_FAILED, NULL_MX, NoRoute
-from momentum_node.spool.line import Hand, Line
-from momentum_node.spool.schedule import Key, Queue
+from momentum_node.spool.line import STILL_S, Hand, Line
+from momentum_node.spool.schedule import TOO_OLD, Key, Queue, Untried
 from tests.support.configuration import loaded
+from tests.support.queued import message
 
 
 def line(text: str = "") -> Line:
@@ -55,6 +56,32 @@ def test_an_answer_that_there_is_no_mail_host_is_passed_on() -> None:
     one = line()
     assert one.no_route(NoRoute(NULL_MX), now=100) == NULL_MX
     assert one.rest_until == 0
+
+
+def test_what_grows_too_old_where_its_address_is_nowhere_does_not_wait_for_a_last_try() -> None:
+    one = line("Message_Expiration = 1000")
+    assert one.untried(5000) is None  # it may be tried
+    one.source_is(False, 5000)
+    assert one.untried(5000 + STILL_S - 1) is None  # nodes come and go
+    one.source_missing(5010)
+    assert one.untried(5000 + STILL_S) == Untried(TOO_OLD, 4000 + STILL_S)
+    one.source_is(True, 5100)
+    assert one.untried(9000) is None
+
+
+@pytest.mark.parametrize("text", ["Suspend_Delivery = true", "Default_Binding = suspended"])
+def test_what_waits_by_order_grows_old(text: str) -> None:
+    one = line(f"{text} Message_Expiration = 1000")
+    assert one.is_suspended
+    assert one.untried(5000) == Untried(TOO_OLD, 4000)
+
+
+def test_a_reload_that_shortens_the_life_of_mail_counts_for_what_waits() -> None:
+    one = line("Message_Expiration = 1000")
+    waiting = message("delayed", next_attempt=900)
+    one.queue.delayed.add(waiting)
+    one.refresh(loaded("Message_Expiration = 500"))
+    assert one.queue.delayed.next_due == 500
 
 
 class Used:

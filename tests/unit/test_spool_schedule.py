@@ -1,33 +1,30 @@
 """When a message is tried again, and when it is given up."""
 
+import math
+
 import pytest
 
 from momentum_node.config.model import OutboundOptions
-from momentum_node.spool.message import Envelope, Message, Place, Stored
 from momentum_node.spool.schedule import (
+    BLACKHOLED,
     NOT_ATTEMPTED,
     TOO_MANY_RETRIES,
     TOO_OLD,
     GiveUp,
     Retry,
     Schedule,
+    Untried,
     after_failure,
     automatic_retries,
-    before_attempt,
     connection_goal,
     retry_delay,
+    untried,
 )
+from tests.support.queued import message
 
 DEFAULTS = OutboundOptions()
 MINUTELY = OutboundOptions(retry_interval_s=60, max_retry_interval_s=60)
 WEEK = OutboundOptions(message_expiration_s=604_800)
-
-
-def message(name: str = "1", *, created: float = 0.0, retries: int = 0, next_attempt: float = 0.0) -> Message:
-    stored = Stored(Place(0, 0, 0, 0), None, {name}, 1)
-    made = Message(name, Envelope(created, "a@x.test", 1), "b@y.test", "default", "y.test", stored, 0)
-    made.retries, made.next_attempt = retries, next_attempt
-    return made
 
 
 def test_delays_double_up_to_the_cap() -> None:
@@ -93,12 +90,11 @@ def test_one_body_goes_out_once_for_neighbours() -> None:
 
 
 def test_expired_mail_gets_one_more_try_unless_the_options_say_otherwise() -> None:
-    fresh, old = message(created=0.0), message(created=-90_000.0)
-    never = OutboundOptions(never_attempt_expired=True)
-    assert before_attempt(fresh, never, 0) is None
-    assert before_attempt(old, DEFAULTS, 0) is None
-    assert before_attempt(old, never, 0) == NOT_ATTEMPTED
-    assert before_attempt(old, OutboundOptions(suspend_delivery=True), 0) == TOO_OLD
+    assert untried(DEFAULTS, 90_000) is None
+    assert untried(OutboundOptions(never_attempt_expired=True), 90_000) == Untried(NOT_ATTEMPTED, 3600)
+    assert untried(OutboundOptions(suspend_delivery=True), 90_000) == Untried(TOO_OLD, 3600)
+    assert untried(DEFAULTS, 90_000, stands_still=True) == Untried(TOO_OLD, 3600)
+    assert untried(OutboundOptions(blackhole="internal"), 90_000) == Untried(BLACKHOLED, math.inf)
 
 
 def test_delayed_mail_is_looked_at_now_and_then_while_there_is_active_mail() -> None:

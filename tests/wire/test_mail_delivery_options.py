@@ -3,6 +3,7 @@
 import asyncio
 import smtplib
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -14,6 +15,7 @@ from aiosmtpd.smtp import SMTP
 
 from tests.support.mailnode import MailNode, mail_node
 from tests.support.nexthop import NextHop, next_hop
+from tests.support.storedmail import Stay, stored
 
 pytestmark = pytest.mark.timeout(120)
 Start = Callable[[str], Awaitable[MailNode]]
@@ -122,6 +124,26 @@ async def test_mail_of_a_queue_that_stands_still_expires(start: Start, hop: tupl
     await node.submit("too old")
     await node.until(lambda: node.core.report()["failed"] == 1)
     assert hop[0].content == []
+
+
+async def test_an_old_message_expires_behind_a_young_one(tmp_path: Path) -> None:
+    """Also one whose next try was put down when mail lived longer."""
+    now = time.time()
+    node = MailNode(
+        tmp_path / "node",
+        "127.0.0.1:1",
+        more="Suspend_Delivery = true Message_Expiration = 3600 Generate_Bounces = false",
+    )
+    stored(
+        node.spool / "shard-00",
+        [Stay("young", now), Stay("old", now - 3595), Stay("tried", now - 3594, next_attempt=now + 7200)],
+    )
+    await node.start()
+    try:
+        await node.until(lambda: node.core.report()["failed"] == 2)
+        assert node.core.report()["queued"] == 1
+    finally:
+        await node.stop()
 
 
 async def test_mail_that_no_binding_claims_is_kept_where_default_is_suspended(

@@ -6,6 +6,7 @@ They are kept out of the node's report, which is only made anew when something h
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from momentum_node.spool.classification import NAMES
@@ -29,8 +30,8 @@ def queue_figures(schedule: Schedule, now: float) -> tuple[list[tuple[str, str, 
 
 def _oldest(queue: Queue, now: float) -> float:
     """Age of the oldest message of a queue, of those that stand at its ends: good within the order of arrival."""
-    first = [queue.active[0], queue.active[-1]] if queue.active else []
-    messages = first + [message for _, _, message in queue.delayed[:100]]
+    first = [queue.active.first, queue.active.last] if queue.active else []
+    messages = first + list(islice(queue.delayed, 100))
     return max((now - message.envelope.created for message in messages), default=0.0)
 
 

@@ -21,7 +21,6 @@ from momentum_node.smtp.routes import NoRoute
 from momentum_node.smtp.stage import Stage
 from momentum_node.smtp.turnedaway import turned_away
 from momentum_node.spool.adoption import Adoption, Elsewhere
-from momentum_node.spool.assignment import DEFAULT
 from momentum_node.spool.classes import classifier_of
 from momentum_node.spool.dialing import Dialer
 from momentum_node.spool.knowledge import Known
@@ -42,7 +41,6 @@ from momentum_node.spool.telling import Teller
 from momentum_node.worker_link import Denied, Frame, Granted, Recalled
 
 TICK_S: Final = 0.5
-SOURCE_REST_S: Final = 5.0  # after EADDRNOTAVAIL, before the next look
 ALL: Final = "all"
 STOPPING: Final = reply(451, "4.3.2", "[internal] this server is shutting down")
 
@@ -70,7 +68,6 @@ class Delivery:
         self.leases = Leases(send, self._recalled, self._turn)
         self._watching: asyncio.Task[None] | None = None
         self._lookup: Lookup | None = None
-        self._keeps_default = False  # Default_Binding = suspended
         self._lines: dict[Key, Line] = {}
         self._hands: dict[Connection, Hand] = {}
         self.sources = Sources(self._lines, self._hands, self._hand_back)
@@ -92,7 +89,6 @@ class Delivery:
         """Use this generation from now on: at once for the next letter of each connection, soon for every queue."""
         self._lookup = lookup
         self.routing.configure(lookup)
-        self._keeps_default = lookup.tree.value("default_binding") == "suspended"
         self._settling.configure(hostname)
         self._letters.configure(lookup)
         self._dialer.configure(lookup, hostname, own_addresses(lookup.node, self._nodes))
@@ -153,11 +149,13 @@ class Delivery:
         self.routing.route(message)
         if self._elsewhere.keeps(message, is_new=is_new):
             return None
+        self._line(self.schedule.queue(Key.of(message)))  # it says how long mail lives
         return self.schedule.add(message, clock.wall())
 
     def tick(self) -> None:
         """The maintainer: due messages become active, connections are opened."""
         now = clock.wall()
+        self._settling.tick()
         self._dialer.tick(now)
         self.leases.stop_asking_for_nothing()
         for queue in self.schedule.wake(now):
@@ -211,7 +209,7 @@ class Delivery:
         if not self.is_open or self._lookup is None:
             return False
         line.refresh(self._lookup)
-        if line.options.suspend_delivery or (self._keeps_default and line.queue.key.binding == DEFAULT):
+        if line.is_suspended:
             return False
         if self._elsewhere.is_elsewhere(line.queue.key.binding):  # what is in its queue is on the way there
             return False
@@ -220,16 +218,20 @@ class Delivery:
         binding: Binding | None = self._lookup.node.bindings.get(line.queue.key.binding)
         if binding is None:  # removed: its mail is on the way to `default`
             return False
-        return not binding.duravip or self.sources.holds(binding.address)
+        return not binding.duravip or line.source_is(self.sources.holds(binding.address), clock.wall())
+
+    def _drop_untried(self, line: Line) -> bool:
+        """What is not to be tried goes; whether what is next now may be."""
+        return self._settling.drop(line.queue.active, line.untried(clock.wall()), line.options)
 
     def _pump(self, line: Line) -> None:
         """Give messages to idle connections; open more when the queue deserves them."""
         may_deliver = self._may_deliver(line)
-        self._settling.drop_expired(line.queue.active, line.options)
-        if not may_deliver:
+        if not (self._drop_untried(line) and may_deliver):
             return
-        while line.queue.active and line.idle:
-            self._serve(line.idle.pop())
+        for _ in range(len(line.idle)):
+            if line.queue.active and line.idle:
+                self._serve(line.idle.pop())
         if line.rest_until > clock.wall() or not self.leases.may_ask(line):
             return
         for _ in range(line.wanted()):
@@ -244,7 +246,9 @@ class Delivery:
         try:
             connected = await self._connect(line, way)
         except SourceMissing:
-            line.rest_until = clock.wall() + SOURCE_REST_S
+            line.source_missing(clock.wall())
+        else:
+            line.source_is(True, clock.wall())
         finally:
             if not connected:
                 line.queue.connections -= 1
@@ -300,11 +304,11 @@ class Delivery:
         if not self._may_deliver(line) or hand.is_used_up(connection) or self.leases.must_end(connection):
             connection.quit()
             return
-        self._settling.drop_expired(line.queue.active, line.options)
-        if line.queue.active and not self.leases.may_begin(line, connection):
+        may_try = self._drop_untried(line)
+        if may_try and line.queue.active and not self.leases.may_begin(line, connection):
             return
         connection.options = line.options
-        hand.messages = line.queue.take(hand.batch(connection))
+        hand.messages = line.queue.take(hand.batch(connection)) if may_try else []
         self.leases.begun(line, connection, with_message=bool(hand.messages))
         if not hand.messages:
             line.idle.append(connection)

@@ -187,7 +187,7 @@ class Dialer:
     def _ehlo_name(self, line: Line) -> str:
         wanted = line.options.ehlo_hostname
         if wanted == "__message__" and line.queue.active:
-            return line.queue.active[0].envelope.sender.rpartition("@")[2] or self._hostname
+            return line.queue.active.first.envelope.sender.rpartition("@")[2] or self._hostname
         return self._hostname if wanted.startswith("__") else wanted
 
 

@@ -15,11 +15,15 @@ from momentum_node.smtp.outbound import Connection
 from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.routes import LOOKUP_PURGED, NoRoute, Stop, Target, stops_of
 from momentum_node.smtp.terms import Method
+from momentum_node.spool.assignment import DEFAULT
 from momentum_node.spool.lookup import Lookup
 from momentum_node.spool.message import Message
-from momentum_node.spool.schedule import Key, Queue, connection_goal
+from momentum_node.spool.schedule import Key, Queue, Untried, connection_goal, untried
 
 CONNECTS_AT_ONCE = 4  # new connections of one queue in one go
+SOURCE_REST_S = 5.0  # after EADDRNOTAVAIL, before the next look
+STILL_S = 60.0
+"""A queue whose address is not here for so long stands still: what grows too old in it does not wait for a last try."""
 
 
 class Demands(NamedTuple):
@@ -52,6 +56,8 @@ class Line:
     idle: list[Connection] = field(default_factory=list)
     rest_until: float = 0.0  # wall clock
     failing_since: float | None = None
+    away_since: float | None = None  # that its address is not here
+    keeps_default: bool = False  # Default_Binding = suspended
     found: list[Target] | NoRoute | None = None  # where its mail goes, as it was looked up last
     opening: dict["asyncio.Task[None]", Address | None] = field(default_factory=dict)  # and from where
 
@@ -59,7 +65,9 @@ class Line:
     def of(cls, queue: Queue, lookup: Lookup) -> "Line":
         """A new one."""
         options = lookup.outbound(queue.key.binding, queue.key.domain)
-        return cls(queue, lookup, options, _way(queue.key, lookup, options))
+        line = cls(queue, lookup, options, _way(queue.key, lookup, options))
+        line._heed_terms()
+        return line
 
     def refresh(self, lookup: Lookup) -> None:
         """Terms of this generation from now on."""
@@ -68,8 +76,14 @@ class Line:
         before = self.way
         self.lookup, self.options = lookup, lookup.outbound(self.queue.key.binding, self.queue.key.domain)
         self.way = _way(self.queue.key, lookup, self.options)
+        self._heed_terms()
         if before != self.way:  # what failed on the old way says nothing about the new one
             self.begin_anew()
+
+    def _heed_terms(self) -> None:
+        """What else the generation says of it."""
+        self.queue.delayed.live(self.options.message_expiration_s)
+        self.keeps_default = self.lookup.tree.value("default_binding") == "suspended"
 
     def wanted(self) -> int:
         """How many connections to open now."""
@@ -95,7 +109,30 @@ class Line:
         while self.idle:
             self.idle.pop().quit()
 
+    @property
+    def is_suspended(self) -> bool:
+        """It is told to wait."""
+        return self.options.suspend_delivery or (self.keeps_default and self.queue.key.binding == DEFAULT)
+
+    def untried(self, now: float) -> Untried | None:
+        """What of its mail is not to be tried (again)."""
+        is_away = self.away_since is not None and now >= self.away_since + STILL_S
+        return untried(self.options, now, stands_still=is_away or self.is_suspended)
+
     # -- what became of trying
+
+    def source_is(self, here: bool, now: float) -> bool:
+        """Whether its address is here, which comes back."""
+        if here:
+            self.away_since = None
+        elif self.away_since is None:
+            self.away_since = now
+        return here
+
+    def source_missing(self, now: float) -> None:
+        """The kernel did not let us send from its address."""
+        self.source_is(False, now)
+        self.rest_until = now + SOURCE_REST_S
 
     def reached(self) -> None:
         """A host of the domain speaks to us."""

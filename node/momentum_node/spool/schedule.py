@@ -1,19 +1,19 @@
 """The queues of one worker: what to deliver now, what to try again when. Pure: `now` is passed in, wall-clock seconds.
 
 A queue is (binding, routing domain): the recipient's domain, or the gateway that its mail goes through. Its active list
-is served first come, first served; its delayed list is a heap by next attempt. The rules are those of Momentum's
+is served first come, first served; its delayed list is ordered by next attempt. The rules are those of Momentum's
 `Retry_Interval`, `Max_Retry_Interval`, `Max_Retries` and `Message_Expiration`.
 """
 
-import heapq
 import math
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from momentum_node.config.model import OutboundOptions
 from momentum_node.smtp.reply import Reply, reply
+from momentum_node.spool.activelist import ActiveList
+from momentum_node.spool.delayedlist import DelayedList
 from momentum_node.spool.message import Message
 
 TOO_MANY_RETRIES: Final = reply(554, "5.4.7", "[internal] exceeded max retries without delivery")
@@ -85,16 +85,23 @@ def after_failure(message: Message, options: OutboundOptions, now: float) -> Ret
     return Retry(min(now + retry_delay(failures, options), end), failures)
 
 
-def before_attempt(message: Message, options: OutboundOptions, now: float) -> Reply | None:
-    """Why a message is not tried (again): nothing of its queue is; or it is too old, and such mail is not tried, or its
-    queue stands still."""
+@dataclass(frozen=True, slots=True)
+class Untried:
+    """Messages made at `before` (seconds since the epoch) or earlier are not tried (again)."""
+
+    reply: Reply
+    before: float
+
+
+def untried(options: OutboundOptions, now: float, *, stands_still: bool = False) -> Untried | None:
+    """What of a queue is not tried: all of it; or what is too old, where such mail is not tried, or the queue stands
+    still. None: everything is."""
+    too_old = now - options.message_expiration_s
     if options.blackhole != "false":
-        return BLACKHOLED
-    if now < message.envelope.created + options.message_expiration_s:
-        return None
+        return Untried(BLACKHOLED, math.inf)
     if options.never_attempt_expired:
-        return NOT_ATTEMPTED
-    return TOO_OLD if options.suspend_delivery else None
+        return Untried(NOT_ATTEMPTED, too_old)
+    return Untried(TOO_OLD, too_old) if stands_still or options.suspend_delivery else None
 
 
 def connection_goal(active: int, maximum: int, aggressiveness: float = AGGRESSIVENESS) -> int:
@@ -110,8 +117,8 @@ class Queue:
     """One queue. `connections` is kept by whoever opens them."""
 
     key: Key
-    active: deque[Message] = field(default_factory=deque)
-    delayed: list[tuple[float, int, Message]] = field(default_factory=list)
+    active: ActiveList = field(default_factory=ActiveList)
+    delayed: DelayedList = field(default_factory=DelayedList)
     connections: int = 0
     domains: set[str] = field(default_factory=set)  # of a gateway's queue: those whose mail is, or was, in it
     scanned: float = -math.inf  # when delayed mail was last looked at
@@ -122,7 +129,7 @@ class Queue:
             return []
         taken = [self.active.popleft()]
         stored = taken[0].stored
-        while self.active and len(taken) < limit and self.active[0].stored is stored:
+        while self.active and len(taken) < limit and self.active.first.stored is stored:
             taken.append(self.active.popleft())
         return taken
 
@@ -139,13 +146,12 @@ class Schedule:
         self.queues: dict[Key, Queue] = {}
         self.scan_interval_s = 0.0
         """While a queue has active mail, its delayed mail is looked at so often (Delayed_Queue_Scan_Interval)."""
-        self._number = 0
         self._leaving: list[Queue] = []
 
     def __iter__(self) -> Iterator[Message]:
         for queue in self.all():
             yield from queue.active
-            yield from (message for _, _, message in queue.delayed)
+            yield from queue.delayed
 
     def queue(self, key: Key) -> Queue:
         """The queue of a key, made when there is none."""
@@ -166,8 +172,7 @@ class Schedule:
         if message.next_attempt <= now:
             queue.active.append(message)
         else:
-            self._number += 1  # keeps the heap from comparing messages
-            heapq.heappush(queue.delayed, (message.next_attempt, self._number, message))
+            queue.delayed.add(message)
         return queue
 
     def give_back(self, messages: Iterable[Message]) -> None:
@@ -182,10 +187,11 @@ class Schedule:
         """Move due messages to active; the queues that have any active message. Empty queues are dropped."""
         ready = []
         for key, queue in list(self.queues.items()):
+            queue.delayed.sort()
             if not queue.active or now - queue.scanned >= self.scan_interval_s:
                 queue.scanned = now
-                while queue.delayed and queue.delayed[0][0] <= now:
-                    queue.active.append(heapq.heappop(queue.delayed)[2])
+                for message in queue.delayed.due(now):
+                    queue.active.append(message)
             if queue.active:
                 ready.append(queue)
             elif queue.is_empty and not queue.connections:
@@ -213,13 +219,13 @@ class Schedule:
             if queue.active:
                 yield queue.active.popleft()
             elif queue.delayed:
-                yield queue.delayed.pop()[2]  # the last of a heap: what is left is one
+                yield queue.delayed.pop()
             else:
                 return
 
     def next_due(self) -> float | None:
         """When the first delayed message is due."""
-        return min((queue.delayed[0][0] for queue in self.queues.values() if queue.delayed), default=None)
+        return min((queue.delayed.next_due for queue in self.queues.values() if queue.delayed), default=None)
 
     def count(self) -> int:
         """Messages in all queues."""

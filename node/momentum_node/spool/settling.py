@@ -5,7 +5,7 @@ may go out twice; it cannot be lost, because it stays in the spool until its end
 """
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -15,6 +15,7 @@ from momentum_node.errors import SpoolError
 from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.stage import Stage
 from momentum_node.smtp.trace import date_text
+from momentum_node.spool.activelist import ActiveList
 from momentum_node.spool.bounce import Failure, build, headers_of
 from momentum_node.spool.classification import Classifier
 from momentum_node.spool.message import (
@@ -28,11 +29,13 @@ from momentum_node.spool.message import (
     Transaction,
     answer_of,
 )
-from momentum_node.spool.schedule import GIVEN_UP, GiveUp, Retry, after_failure, before_attempt
+from momentum_node.spool.schedule import GIVEN_UP, GiveUp, Retry, Untried, after_failure
 from momentum_node.spool.store import Store
 from momentum_node.spool.telling import Hop, Teller
 
 MAX_RETURNED_BYTES: Final = 131_072  # larger messages come back as their headers only
+UNTRIED_A_TICK: Final = 500
+"""So many fail in one go of mail that is not tried: a backlog that grew too old may have a million messages."""
 SPOOL_REST_S: Final = 60.0
 """A message that the disk does not give, or whose end it does not take, waits this long."""
 
@@ -51,6 +54,7 @@ class Settling:
         self.failed = 0
         self.classifier = Classifier()
         self.by_class: Counter[int] = Counter()  # refusals, final or not
+        self._room = UNTRIED_A_TICK
         self._stores = stores
         self._teller = teller
         self._hostname = ""
@@ -86,13 +90,24 @@ class Settling:
                 self._tell(message, answer, hop, stage, is_final=False)
                 self._retry(message, verdict)
 
-    def drop_expired(self, active: deque[Message], options: OutboundOptions) -> None:
-        """What is too old, and not to be tried any more, fails."""
-        while active and (why := before_attempt(active[0], options, clock.wall())) is not None:
-            self.settle(active.popleft(), why, options)
+    def tick(self) -> None:
+        """More may be dropped now."""
+        self._room = UNTRIED_A_TICK
+
+    def drop(self, active: ActiveList, some: Untried | None, options: OutboundOptions) -> bool:
+        """Those that are not tried fail, not too many at once. Returns whether the first that is left may be tried.
+
+        At least one fails: a queue in which nothing is tried grows no longer than it is.
+        """
+        if some is None:
+            return True
+        for message in active.take_older(some.before, max(1, self._room)):
+            self._room -= 1
+            self.settle(message, some.reply, options)
+        return not active or active.first.envelope.created > some.before
 
     def sweep(
-        self, active: deque[Message], why: Reply | None, options: OutboundOptions, found: Answer | None = None
+        self, active: ActiveList, why: Reply | None, options: OutboundOptions, found: Answer | None = None
     ) -> None:
         """All active messages of a queue fail alike, if there is a reason. `found`: what is behind it."""
         if why is None:
