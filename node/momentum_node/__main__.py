@@ -52,13 +52,21 @@ def _parser() -> argparse.ArgumentParser:
             internal.add_argument("--index", type=int, required=True, help="number of the worker, from 0")
 
     # After the cheap ones, and cheap themselves.
-    from momentum_node import cluster_command, config_command, drill_command, replay_command, spool_command  # noqa: PLC0415
+    from momentum_node import (  # noqa: PLC0415
+        cluster_command,
+        config_command,
+        drill_command,
+        inbound_audit_command,
+        replay_command,
+        spool_command,
+    )
 
     config_command.add_arguments(commands)
     spool_command.add_arguments(commands)
     replay_command.add_arguments(commands)
     drill_command.add_arguments(commands)
     cluster_command.add_arguments(commands)
+    inbound_audit_command.add_arguments(commands)
     return parser
 
 

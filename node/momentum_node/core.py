@@ -233,7 +233,7 @@ class Core:
 
     def _set_limits(self) -> None:
         running = self.generations.running
-        self.workers.desk.configure(LimitRules(running.tree, running.sources.place))
+        self.workers.desk.configure(LimitRules(running.tree, running.sources.place), running.node.inbound_audit)
 
     def _prepared(self) -> tuple[dict[Address, VipPlan], dict[str, frozenset[int]], tuple[Definition, ...]]:
         """What `_apply` hands out, for up to 10,000 addresses: in a thread."""

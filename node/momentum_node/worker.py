@@ -20,6 +20,7 @@ import uvloop
 from momentum_node import __version__, clock, generation, log, settings
 from momentum_node import worker_link as wire
 from momentum_node.assigner import Assigner
+from momentum_node.audit.tally import ClientTally
 from momentum_node.config.model import Address
 from momentum_node.config.stanzas import Containers
 from momentum_node.core_link import CoreLink
@@ -86,7 +87,8 @@ class Worker:
         self._name = ""  # of this node in views
         self.store = self._shards.own
         self._door = Door(self._link.send)
-        self.admission = Admission(self.product, self._refusal, self._door)
+        self._tally = ClientTally(self._link.send, self.teller.hub)
+        self.admission = Admission(self.product, self._refusal, self._door, self._tally.came)
         self._sockets = Sockets(self.admission, lambda key: Inbound(self, key))
         self.assigner = Assigner(lookup, self._delivery.sources.holds)
         self._mover.rebinding = Rebinding(self.assigner)
@@ -251,6 +253,7 @@ class Worker:
             self._opened.set()
         self._delivery.leases.grants.core_is_back()
         self._door.core_is_back()
+        self._tally.core_is_back()
         self._delivery.is_open = not self._is_stopping
 
     def _heed(self, frame: wire.Owned | wire.Members) -> None:
@@ -297,6 +300,7 @@ class Worker:
         self._delivery.sources.forget()
         self._delivery.leases.grants.core_lost()
         self._door.core_lost()
+        self._tally.core_lost()
         self._sockets.close_all()
 
     # -- generations
@@ -334,6 +338,7 @@ class Worker:
         self._shards.set_sync(lookup.node.force_fsync)
         self._hostname = lookup.node.hostname or socket.gethostname()
         self.admission.configure(lookup, self._hostname)
+        self._tally.configure(lookup.node.inbound_audit is not None)
 
 
 def run_worker(index: int) -> int:

@@ -16,6 +16,7 @@ from typing import Final, TypeAlias, get_args
 
 import msgpack
 
+from momentum_node.audit.windows import Audited
 from momentum_node.errors import ProtocolError
 from momentum_node.findings import Finding, Inquire, Knows
 
@@ -319,7 +320,7 @@ class Visit:
     shard: int
 
 
-Question: TypeAlias = Ask | Withdraw | Unused | Holds | Knock | Sessions | Turn
+Question: TypeAlias = Ask | Withdraw | Unused | Holds | Knock | Sessions | Turn | Audited
 Verdict: TypeAlias = Admitted | Refused
 Answer: TypeAlias = Granted | Denied | Recalled | Verdict | YourTurn
 Frame: TypeAlias = (

@@ -118,7 +118,7 @@ class MailNode:
     def _set_limits(self) -> None:
         """As the core does with each generation that it accepts."""
         accepted = generation.read(self.settings)
-        self.core.desk.configure(LimitRules(accepted.tree, accepted.sources.place))
+        self.core.desk.configure(LimitRules(accepted.tree, accepted.sources.place), accepted.node.inbound_audit)
 
     def core_returns(self) -> None:
         """The core listens for workers and has our socket for them."""

@@ -6,6 +6,7 @@ ACTING = """
     Gateway = "smart.test" Blackhole = internal Transform_8BitMime_Content = strict Max_Received_Headers = 50
     Migrate_Connections_Between_Sibling_Domains = false Inbound_Throttle_Messages = 5 Drain_Queue_Timeout = 9
     RFC2821_Pedantic_Address_Rules = false Min_DNS_TTL = 5 Max_DNS_TTL = 86400
+    inbound_audit { Monitors = ( "300,6" "1800,4" ) maintenance_interval = 60 }
     Binding b { Bind_Address = "192.0.2.9" Enable_Duravip = true }
     ESMTP_Listener { Context = [ a = "b" ] Listen "192.0.2.8:25" { Duravip_Follow = b } }
     Cluster {

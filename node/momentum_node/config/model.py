@@ -260,6 +260,22 @@ class Security:
     group: str = "ecuser"
 
 
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """One series of `inbound_audit`: the current window of that many seconds, and so many complete ones behind it."""
+
+    window_s: int
+    windows: int
+
+
+@dataclass(frozen=True, slots=True)
+class InboundAudit:
+    """What is counted for each client address. `monitors`: at least one, no two with windows of the same length."""
+
+    monitors: tuple[Monitor, ...]
+    maintenance_interval_s: float = 300.0
+
+
 @dataclass(frozen=True)
 class NodeConfiguration:
     """One generation: everything a node runs on."""
@@ -279,4 +295,5 @@ class NodeConfiguration:
     prohibited_hosts: tuple[Network, ...] = ()  # never connect there
     use_ipv6: bool = False  # use AAAA records for delivery
     reconfig_message: str = "4.3.2 Reconfiguration in progress"  # Reconfig_Message, behind 421
+    inbound_audit: InboundAudit | None = None  # None = nothing is counted
     notices: tuple[str, ...] = field(default=())  # accepted and not built: named once at start

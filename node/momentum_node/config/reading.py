@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from momentum_node.config import addresses, checks, checks_cluster, endpoints, lookup, nexthops, schema
+from momentum_node.config import addresses, checks, checks_cluster, endpoints, lookup, monitors, nexthops, schema
 from momentum_node.config.addresses import Service
 from momentum_node.config.bindings import Bindings
 from momentum_node.config.model import Address, Binding, Cluster, Listener, NodeConfiguration, Security, TopologyEntry
@@ -87,6 +87,7 @@ _BUILT = {
     "host": {"max_outbound_connections", *_MAXIMA},
     "cluster": {*CLUSTER, *_MOVES},
     "topology": {"interface", "cidrmask"},
+    "inbound_audit": {"enabled", "monitors", "monitor", "maintenance_interval"},
 }
 
 
@@ -98,6 +99,7 @@ def read(tree: Scope, digest: str, report: Report) -> NodeConfiguration | None:
     checks_cluster.check_streams(tree, report)
     checks_cluster.check_limits(tree, report)
     nexthops.check(tree, report)
+    audit = monitors.read(tree, report)
     if report.error_count:
         return None
     topologies = tuple(_topologies(tree, report))
@@ -117,6 +119,7 @@ def read(tree: Scope, digest: str, report: Report) -> NodeConfiguration | None:
         vips=addresses.vips(services, topologies),
         cluster=_cluster(tree, topologies),
         notices=tuple(report.notices),
+        inbound_audit=audit,
         **{"hostname": None, **_given(tree, _GLOBAL), **_given(common, {"reconfig_message": "reconfig_message"})},
     )
 

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from momentum_node import worker_link as wire
+from momentum_node.audit.desk import AuditDesk
+from momentum_node.audit.windows import Audited
 from momentum_node.clock import monotonic
-from momentum_node.config.model import Place
+from momentum_node.config.model import InboundAudit, Place
 from momentum_node.config.tree import Scope
 from momentum_node.limits.authority import Ask, Authority, Denied, Granted, Id
 from momentum_node.limits.counters import Counts
@@ -36,6 +38,7 @@ class Desk:
         self._tell = tell
         self.sessions = Sessions(other_nodes)
         self.turns = Turns()
+        self.audit = AuditDesk()
         self._warned = float("-inf")
         self.authority = Authority(LimitRules(Scope(), lambda _at: Place("built-in", 1, 1)), others)
         self._early: list[tuple[int, wire.Question]] | None = None
@@ -59,14 +62,15 @@ class Desk:
             self._timer.cancel()
             self._timer = None
 
-    def configure(self, rules: LimitRules) -> None:
-        """Decide by this generation from now on."""
+    def configure(self, rules: LimitRules, audit: InboundAudit | None = None) -> None:
+        """Decide, and count, by this generation from now on."""
+        self.audit.configure(audit)
         self.authority.configure(rules, monotonic())
         self._speak()
 
     def hear(self, link: int, frame: wire.Question) -> None:
         """A worker asks or reports."""
-        if self._early is not None and not isinstance(frame, wire.Holds | wire.Sessions):
+        if self._early is not None and not isinstance(frame, wire.Holds | wire.Sessions | Audited):
             self._early.append((link, frame))
             return
         now = monotonic()
@@ -82,6 +86,8 @@ class Desk:
                 self.authority.restore(Id(link, number), binding, domain, host)
             case wire.Sessions(arrived, left):
                 self._note(link, arrived, left)
+            case Audited():
+                self.audit.hear(frame)
             case wire.Knock():
                 self._tell(link, self._judged(link, frame, now))
             case wire.Turn(number, counter, most, window_s):

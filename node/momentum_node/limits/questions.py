@@ -4,14 +4,16 @@
 ← {"may_open": …, "why": …, "standings": […], …}   or   {"error": …}
 → {"refresh": "d.test"}   ← {"told": workers}
 → {"known": "d.test"}     ← {"words": ["…" of each worker]}, see `knowledge`
+→ {"audit": "192.0.2.0/24"}   ← `audit.words.Answer`, or {}: nothing is counted
 """
 
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from momentum_node import oneline
+from momentum_node.audit.words import Answer, block_of
 from momentum_node.limits.desk import Desk
 from momentum_node.limits.figures import Sums
 from momentum_node.oneline import OneLineDesk
@@ -52,6 +54,8 @@ class Questions(OneLineDesk):
                 return {"told": self._refresh(str(question["refresh"]))}
             if "known" in question:
                 return {"words": await self._known_of(str(question["known"]))}
+            if "audit" in question:
+                return {**(await self._desk.audit.answer(block_of(str(question["audit"]))) or {})}
             host = question.get("host")
             told = self._desk.explain(str(question["binding"]), str(question["domain"]), host and str(host))
         except (ValueError, KeyError, AttributeError):
@@ -77,6 +81,12 @@ def refresh(path: Path, domain: str) -> int:
 def known_of(path: Path, domain: str) -> list[dict[str, Any]]:
     """What the workers of the core at `path` know of a routing domain. Raises as `ask`."""
     return [json.loads(word) for word in oneline.ask(path, {"known": domain}).get("words", [])]
+
+
+def audited(path: Path, block: str) -> Answer | None:
+    """What clients of a block did lately, as the core at `path` counts it; None: it counts nothing. Raises as `ask`."""
+    told = oneline.ask(path, {"audit": block})
+    return cast("Answer", told) if "windows" in told else None
 
 
 def described(told: dict[str, Any]) -> str:

@@ -37,12 +37,16 @@ class Peer(Protocol):
 
 
 class Admission:
-    """One per worker. `refuse` says why a client of a local address is turned away, whoever it is; None: it is not."""
+    """One per worker. `refuse` says why a client of a local address is turned away, whoever it is; None: it is not.
+    `came` hears of every client that comes."""
 
-    def __init__(self, product: str, refuse: Callable[[Address], Reply | None], door: Door) -> None:
+    def __init__(
+        self, product: str, refuse: Callable[[Address], Reply | None], door: Door, came: Callable[[Address], None]
+    ) -> None:
         self._product = product
         self._refuse = refuse
         self._door = door
+        self._came = came
         self._counted: dict[Peer, int] = {}
         self._users = UserStores()
         self._descriptors = Descriptors()
@@ -73,6 +77,7 @@ class Admission:
 
         Who is admitted counts until `ended`.
         """
+        self._came(peer.client)
         refusal = self._refuse(peer.local)
         if refusal is not None:
             return refusal
