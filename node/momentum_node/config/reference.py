@@ -29,6 +29,7 @@ by nothing yet is named in a notice of `momentum-node config check`.
 | switch | `true false on off yes no enabled disabled 1 0` |
 | permissions | octal digits |
 | throttle | `"N"` a second, or `"N/S"` in any S seconds; 0 = no limit |
+| monitor | `"S,N"`: N windows of S seconds, behind the current one |
 | address, network | IPv4 or IPv6; a network may have a `/mask` |
 | expression | a Perl-compatible regular expression |
 | list of … | `( … )`, elements separated by blanks |

@@ -5,6 +5,7 @@ import re
 from typing import NamedTuple
 
 from momentum_node.config import endpoints, patterns
+from momentum_node.config.model import Monitor
 from momentum_node.config.source import Report
 from momentum_node.config.syntax import Array, Dict, Scalar, Value
 
@@ -14,6 +15,9 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,18}\Z")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})\Z")
 _OCTAL = re.compile(r"[0-7]{1,5}\Z")
 _THROTTLE = re.compile(r"([0-9]{1,12})(?:/([0-9]{1,12}))?\Z")
+_MONITOR = re.compile(r"\s*([0-9]{1,12})\s*,\s*([0-9]{1,12})\s*\Z")
+_LONGEST_WINDOW_S = 31 * 86_400
+_MOST_WINDOWS = 1_000
 COMMA_HINT = "list elements are separated by blanks, not by commas"
 
 
@@ -237,6 +241,18 @@ def _throttle(_name: str, _kind: Type, text: str) -> object:
     return Throttle(int(match.group(1)), seconds)
 
 
+def _monitor(_name: str, _kind: Type, text: str) -> object:
+    match = _MONITOR.match(text)
+    if match is None:
+        raise ValueFault("V001", f"'{text}' is not a monitor: write \"S,N\" for N windows of S seconds")
+    window_s, windows = map(int, match.groups())
+    if not 1 <= window_s <= _LONGEST_WINDOW_S:
+        raise ValueFault("V002", f"'{text}' is not a monitor: a window has 1-{_LONGEST_WINDOW_S} seconds")
+    if not 1 <= windows <= _MOST_WINDOWS:
+        raise ValueFault("V002", f"'{text}' is not a monitor: 1-{_MOST_WINDOWS} windows are kept")
+    return Monitor(window_s, windows)
+
+
 def _address(_name: str, _kind: Type, text: str) -> object:
     try:
         return None if text == "*" else endpoints.address(text)
@@ -303,6 +319,7 @@ _DECODERS = {
     "perms": _perms,
     "enum": _enum,
     "throttle": _throttle,
+    "monitor": _monitor,
     "addr": _address,
     "endpoint": _endpoint,
     "cidr": _cidr,
