@@ -13,6 +13,7 @@ import pytest
 from momentum_node.spool.census import census
 from momentum_node.spool.disk import File
 from momentum_node.spool.importing import Import, Taken
+from momentum_node.spool.landing import Landing
 from momentum_node.spool.message import Envelope, Outcome, Recipient, Result, Transaction
 from momentum_node.spool.recovery import Kept, Unreadable
 from momentum_node.spool.segment import FIRST_RECORD
@@ -98,7 +99,7 @@ class World:
         self.used += 1
         for folder in DEAD:
             source = self.shard(folder)
-            moving = Import(source, target, known, "n1", self.lines.append)
+            moving = Import(source, Landing(target, known, "n1"), self.lines.append)
             moving.run(lambda: 1000.0, lambda _done, _all: None)
             source.close()
             assert moving.left == 0

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from itertools import count
 
+import pytest
+
 from momentum_node.spool.census import census
-from momentum_node.spool.importing import Fate, Import, Taken, another_id
+from momentum_node.spool.importing import Fate, Import, Taken
+from momentum_node.spool.landing import Landing, another_id
 from momentum_node.spool.marks import Mark, State
 from momentum_node.spool.message import Envelope, Recipient, Transaction
 from momentum_node.spool.shard import Shard
@@ -20,7 +23,7 @@ class Spools:
     def __init__(self) -> None:
         self.disk = SimulatedDisk()
         self._salts = count(1)
-        self.left = 0
+        self.left = self.postponed = 0
 
     def shard(self, folder: str) -> Shard:
         made = Shard(
@@ -48,14 +51,18 @@ class Spools:
         shard.close()
 
     def run(self) -> list[Taken]:
-        lines: list[Taken] = []
-        known = census(self.disk, [OURS, NEW])
-        source, target = self.shard(DEAD), self.shard(NEW)
-        moving = Import(source, target, known, "n1", lines.append)
-        moving.run(lambda: 2000.0, lambda _done, _all: None)
-        self.left = moving.left
-        source.close()
+        target = self.shard(NEW)
+        lines = self.run_into(Landing(target, census(self.disk, [OURS, NEW]), "n1"))
         target.close()
+        return lines
+
+    def run_into(self, landing: Landing) -> list[Taken]:
+        lines: list[Taken] = []
+        source = self.shard(DEAD)
+        moving = Import(source, landing, lines.append)
+        moving.run(lambda: 2000.0, lambda _done, _all: None)
+        self.left, self.postponed = moving.left, moving.postponed
+        source.close()
         return lines
 
     def lies_in(self, folder: str) -> dict[str, tuple[int, float]]:
@@ -166,3 +173,21 @@ def test_a_message_whose_body_is_gone_stays_where_it_is_and_is_named() -> None:
     assert (line.fate, spools.left) == (Fate.UNREADABLE, 1)
     assert list(spools.lies_in(DEAD)) == [ID]
     assert spools.lies_in(NEW) == {}
+
+
+@pytest.mark.parametrize(("is_durable", "fate"), [(True, Fate.DUPLICATE), (False, Fate.TAKEN)])
+def test_a_copy_that_another_thread_takes_just_now_is_met_again(is_durable: bool, fate: Fate) -> None:
+    spools = Spools()
+    spools.put(DEAD)
+    target = spools.shard(NEW)
+    landing = Landing(target, {}, "n1")
+    other = Recipient(ID, "b@y.test", "default", "y.test")  # of another shard of the folder
+
+    assert landing.claim(other, 1000.0) == ID
+    assert spools.run_into(landing) == []
+    assert spools.postponed == 1
+
+    (landing.landed if is_durable else landing.give_up)([ID])
+    assert [one.fate for one in spools.run_into(landing)] == [fate]
+    assert spools.postponed == 0
+    target.close()

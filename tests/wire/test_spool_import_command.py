@@ -4,11 +4,13 @@ import asyncio
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,12 +54,22 @@ def dead_spool(
         shard.close()
 
 
-def command(folder: Path, ours: Path, *more: str) -> list[str]:
-    return [sys.executable, "-m", "momentum_node", "spool", "import", str(folder), "--spool", str(ours), *more]
+def command(folder: Path, ours: Path, *more: str, words: Iterable[str] = (), action: str = "import") -> list[str]:
+    start = [sys.executable, "-m", "momentum_node", "spool", action, str(folder), *words]
+    return [*start, "--spool", str(ours), *more]
 
 
-def run(folder: Path, ours: Path, *more: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(command(folder, ours, *more), capture_output=True, text=True, check=False, timeout=100)
+def run(folder: Path, ours: Path, *more: str, words: Iterable[str] = ()) -> "subprocess.CompletedProcess[str]":
+    return _run(command(folder, ours, *more, words=words))
+
+
+def _run(command: list[str]) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+
+
+def poll(folder: Path, ours: Path) -> tuple[int, dict[str, Any]]:
+    done = _run(command(folder, ours, "--format", "json", action="import_poll"))
+    return done.returncode, json.loads(done.stdout)
 
 
 async def test_a_running_node_delivers_all_of_it_once_although_the_import_is_killed(tmp_path: Path) -> None:
@@ -70,8 +82,15 @@ async def test_a_running_node_delivers_all_of_it_once_although_the_import_is_kil
             lines = await asyncio.to_thread(killed_in_the_middle, dead, node.spool, log)
             assert all(line.split("@")[2:6:2] == ["I", "1"] for line in lines)
 
-            done = await asyncio.to_thread(run, dead, node.spool)
+            status, broken = poll(dead, node.spool)
+            assert (status, broken["state"], broken["why"]) == (5, "broken off", "it was killed")
+
+            done = await asyncio.to_thread(run, dead, node.spool, words=["4"])
             assert done.returncode == 0, done.stderr
+            status, finished = poll(dead, node.spool)
+            assert (status, finished["state"], finished["left"]) == (0, "finished", 0)
+            assert finished["taken_before"] == broken["taken"]
+            assert finished["segments_done"] == finished["segments"]
             await node.until(lambda: len(hop.content) >= 2400, 100)
             assert hop.subjects() == {str(number): 1 for number in range(2400)}
         finally:
@@ -84,9 +103,15 @@ async def test_a_running_node_delivers_all_of_it_once_although_the_import_is_kil
 def killed_in_the_middle(dead: Path, ours: Path, log: Path) -> list[str]:
     """The log is a pipe that holds less than half of it: the command cannot be through when we have read 600 lines."""
     os.mkfifo(log)
-    killed = subprocess.Popen(command(dead, ours, "--log", str(log)), stderr=subprocess.DEVNULL)
+    words = ["2", "suppress_trace_headers"]
+    killed = subprocess.Popen(command(dead, ours, "--log", str(log), words=words), stderr=subprocess.DEVNULL)
     with log.open() as pipe:
         lines = [pipe.readline() for _ in range(600)]
+        status, running = poll(dead, ours)
+        assert (status, running["state"]) == (4, "running")
+        second = run(dead, ours)
+        assert (second.returncode, second.stdout) == (1, "")
+        assert f"an import of {dead} into {ours} runs" in second.stderr
         killed.send_signal(signal.SIGKILL)
         killed.wait()
     return lines
@@ -164,3 +189,44 @@ def test_what_cannot_be_read_stays_and_is_named(tmp_path: Path) -> None:
     assert "1 messages cannot be read and stay" in done.stderr
     assert len(listed(dead)) == 1
     assert len(listed(ours)) == 3
+
+
+def test_copies_in_several_shards_that_are_read_at_once_are_taken_once(tmp_path: Path) -> None:
+    dead, ours = tmp_path / "dead", tmp_path / "ours"
+    dead_spool(dead, 1200)
+    for number in (2, 4, 6):
+        shutil.copytree(dead / "shard-00", dead / f"shard-{number:02d}")
+    ours.mkdir()
+
+    told = json.loads(run(dead, ours, "--format", "json", words=["5"]).stdout)
+
+    assert (told["taken"], told["duplicates"], told["left"]) == (1200, 1800, 0)
+    assert listed(dead) == []
+    assert len({str(one["id"]) for one in listed(ours)}) == len(listed(ours)) == 1200
+
+
+def test_what_became_of_an_import_is_known_when_its_folder_is_gone(tmp_path: Path) -> None:
+    dead, ours = tmp_path / "dead", tmp_path / "ours"
+    dead_spool(dead, 6)
+    ours.mkdir()
+    told = json.loads(run(dead, ours, "--format", "json", words=["2"]).stdout)
+    shutil.rmtree(dead)
+
+    assert poll(dead, ours) == (0, told)
+    assert (told["state"], told["taken"], told["duplicates"]) == ("finished", 6, 0)
+    shown = _run(command(dead, ours, action="import_poll"))
+    assert shown.stdout.startswith(f"{dead}: finished\n")
+    assert "6 messages taken over, 0 were here already" in shown.stdout
+
+    unknown = _run(command(tmp_path / "other", ours, action="import_poll"))
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert f"no import of {tmp_path / 'other'} into {ours} was ever begun" in unknown.stderr
+    assert f"{dead}: finished" in unknown.stderr
+
+
+@pytest.mark.parametrize("word", ["0", "17", "supress_trace_headers"])
+def test_what_stands_behind_the_folder_is_understood_or_named(tmp_path: Path, word: str) -> None:
+    done = run(tmp_path, tmp_path, words=[word])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"'{word}' is neither a number from 1 to 16" in done.stderr
+    assert "suppress_trace_headers" in done.stderr

@@ -10,12 +10,12 @@ folder. What cannot be read stays there. The folder's own memory of moved messag
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from hashlib import sha256
 from typing import Final
 
 from momentum_node.errors import SpoolError
 from momentum_node.spool.disk import File
-from momentum_node.spool.marks import Mark, State, Verdict, judge, released, taken
+from momentum_node.spool.landing import Landing
+from momentum_node.spool.marks import Mark, State, released
 from momentum_node.spool.message import Outcome, Recipient, Result, Transaction
 from momentum_node.spool.recovery import Kept
 from momentum_node.spool.shard import Shard
@@ -56,25 +56,21 @@ class _Ready:
 
 
 class Import:
-    """One shard of the folder into one of ours. `known`: marks of all messages of our spool; it grows with the import.
+    """One shard of the folder into ours; `source` is open, and nobody else writes to it."""
 
-    `node`: our name. Both shards are open, and nobody else writes to them.
-    """
-
-    def __init__(
-        self, source: Shard, target: Shard, known: dict[str, Mark], node: str, on_taken: Callable[[Taken], None]
-    ) -> None:
+    def __init__(self, source: Shard, landing: Landing, on_taken: Callable[[Taken], None]) -> None:
         self._source = source
-        self._target = target
-        self._known = known
-        self._node = node
+        self._landing = landing
         self._on_taken = on_taken
         self._to_release: list[Mark] = []
         self.left = 0
         """Messages that stay in the folder."""
+        self.postponed = 0
+        """Messages of which another copy was just being taken: they have to be met again."""
 
-    def run(self, now: Callable[[], float], on_segment: Callable[[int, int], None]) -> None:
-        """Everything. `now`: seconds since the epoch; `on_segment(done, all)` tells progress.
+    def run(self, now: Callable[[], float], on_step: Callable[[int, int], None]) -> None:
+        """Everything. `now`: seconds since the epoch; `on_step(done, all)` tells progress, in segments, after each
+        batch: it may raise, which ends the import there.
 
         Raises `OSError` when one of the two disks refuses, `SpoolError` when a segment is of a newer version: nothing
         is lost then, and a second run goes on.
@@ -83,7 +79,8 @@ class Import:
         for done, number in enumerate(numbers, 1):
             for batch in _batches(self._source.recover(number)):
                 self._take(batch, now())
-            on_segment(done, len(numbers))
+                on_step(done - 1, len(numbers))
+            on_step(done, len(numbers))
         self._source.finish_recovery()
         self._take_memory(now())
         self._source.write([], [], now=now())  # removes what is finished
@@ -95,43 +92,30 @@ class Import:
         ended: list[Outcome] = []
         told: list[Taken] = []
         for kept in batch:
-            verdicts = [self._judged(one, kept.envelope.created) for one in kept.recipients]
+            claims = {one.id: self._landing.claim(one, kept.envelope.created) for one in kept.recipients}
+            ids = {old: new for old, new in claims.items() if new is not None}
+            self.postponed += len(claims) - len(ids)
             try:
-                one = self._prepared(kept, verdicts)
+                one = self._prepared(kept, ids)
             except (OSError, SpoolError) as error:
-                self.left += len(kept.recipients)
-                for id_ in verdicts:
-                    self._known.pop(id_, None)  # another copy of it may be readable
-                told += [Taken(to.id, "", Fate.UNREADABLE, str(error)) for to in kept.recipients]
+                self.left += len(ids)
+                self._landing.give_up(ids.values())
+                told += [Taken(old, "", Fate.UNREADABLE, str(error)) for old in ids]
                 continue
             if one is not None:
                 ready.append(one)
-            ended += [Outcome(to.id, Result.DELIVERED, hop=to.hop) for to in kept.recipients]
-            told += [
-                Taken(to.id, new, Fate.TAKEN if new else Fate.DUPLICATE)
-                for to, new in zip(kept.recipients, verdicts, strict=True)
-            ]
+            ended += [Outcome(to.id, Result.DELIVERED, hop=to.hop) for to in kept.recipients if to.id in ids]
+            told += [Taken(old, new, Fate.TAKEN if new else Fate.DUPLICATE) for old, new in ids.items()]
         self._keep(ready, now)
+        self._landing.landed(to.id for one in ready for to in one.transaction.recipients)
         self._source.write([], ended, now=now)
         self._to_release += [mark for one in ready for mark in self._awaited(one)]
         for line in told:
             self._on_taken(line)
 
-    def _judged(self, one: Recipient, created: float) -> str:
-        """The id under which it is taken; "" when it is here already."""
-        for attempt in range(1000):
-            id_ = another_id(one.id, created, attempt) if attempt else one.id
-            verdict = judge(self._known.get(id_), created, one.hop + 1)
-            if verdict is Verdict.TAKE:
-                self._known[id_] = taken(id_, created, one.hop + 1)
-                return id_
-            if verdict is not Verdict.RENAME:
-                return ""  # of a copy with a lower hop number the one that lies here stays
-        raise SpoolError(f"{one.id}: no free id was found")
-
-    def _prepared(self, kept: Kept, ids: list[str]) -> _Ready | None:
+    def _prepared(self, kept: Kept, ids: dict[str, str]) -> _Ready | None:
         """What goes into our shard; None: nothing. Raises `OSError`, `SpoolError` when it cannot be read."""
-        moving = [(one, id_) for one, id_ in zip(kept.recipients, ids, strict=True) if id_]
+        moving = [(one, id_) for one in kept.recipients if (id_ := ids.get(one.id))]
         if not moving:
             return None
         read = self._source.transaction(kept.stored)
@@ -159,7 +143,7 @@ class Import:
     def _offer(self, one: Recipient, id_: str) -> Mark | None:
         """It was offered to a third node, which may have it: that one has to be asked first, by us now."""
         mark = self._source.marks.get(one.id)
-        if mark is None or mark.state is not State.OFFERED or mark.node in {"", self._node}:
+        if mark is None or mark.state is not State.OFFERED or mark.node in {"", self._landing.node}:
             return None
         return replace(mark, id=id_, hop=one.hop + 1, awaits=(*mark.awaits, one.hop + 1))
 
@@ -169,7 +153,7 @@ class Import:
         bodies: list[File | None] = []
         try:
             bodies.extend(map(self._copied, ready))  # one by one: what is open when one fails is closed
-            self._target.write(
+            self._landing.write(
                 [(one.transaction, body) for one, body in zip(ready, bodies, strict=True)],
                 [tried for one in ready for tried in one.tries],
                 [*releases, *(offer for one in ready for offer in one.offers)],
@@ -186,25 +170,18 @@ class Import:
             return None
         original = self._source.open_body(one.large)
         try:
-            copy = self._new_body(name)
+            copy = self._landing.new_body(name)
             for start in range(0, original.size(), COPY_BYTES):
                 copy.pwritev([original.read(COPY_BYTES, start)], start)
         finally:
             original.close()
         return copy
 
-    def _new_body(self, name: str) -> File:
-        try:
-            return self._target.create_body(name)
-        except FileExistsError:  # of a run that was broken off before its message was durable
-            self._target.drop_body(name)
-            return self._target.create_body(name)
-
     # -- what is remembered
 
     def _awaited(self, one: _Ready) -> Iterator[Mark]:
         for to in one.transaction.recipients:
-            mark = self._target.marks.get(to.id)
+            mark = self._landing.mark(to.id)
             if mark is not None:
                 yield mark
 
@@ -215,16 +192,10 @@ class Import:
     def _take_memory(self, now: float) -> None:
         """What the folder remembers of messages that are not in it any more, unless we know better."""
         memories = [mark for mark in self._source.marks.all() if not mark.state.is_here and not mark.is_over(now)]
-        news = [mark for mark in memories if mark.id not in self._known]
-        self._target.write([], [], [*self._releases(), *news], now)
+        news = [mark for mark in memories if not self._landing.knows(mark.id)]
+        self._landing.write([], [], [*self._releases(), *news], now)
         self._to_release = []
         self._source.write([], [], [replace(mark, state=State.FORGOTTEN) for mark in memories], now)
-
-
-def another_id(id_: str, created: float, attempt: int) -> str:
-    """An id for a message whose own one another message has: always the same one, so that a second run finds it."""
-    digest = sha256(f"{id_} {created!r} {attempt}".encode()).digest()
-    return f"{id_[:-7]}{int.from_bytes(digest[:4], 'big') & 0xFFFFFFF:07X}"
 
 
 def _batches(kept: list[Kept]) -> Iterator[list[Kept]]:

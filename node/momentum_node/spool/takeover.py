@@ -1,15 +1,17 @@
 """`spool import`: which folder, into which shard of ours, as whom. The moving itself is `importing`'s part.
 
 The messages go into a shard that no worker has; the workers of a running node open it when we let go of it, or when
-we are killed. So an import needs no worker to be stopped.
+we are killed. So an import needs no worker to be stopped. Several shards of the folder may be read at once.
 """
 
 import json
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import ExitStack, closing
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from momentum_node import clock
@@ -17,7 +19,8 @@ from momentum_node.errors import SpoolError
 from momentum_node.spool.census import census
 from momentum_node.spool.disk import RealDisk
 from momentum_node.spool.importing import Fate, Import, Taken
-from momentum_node.spool.marks import Mark
+from momentum_node.spool.importrecord import Progress, Recorder
+from momentum_node.spool.landing import Landing
 from momentum_node.spool.message import MAX_SHARDS
 from momentum_node.spool.recovery import Unreadable, segment_name, segment_numbers
 from momentum_node.spool.segment import FIRST_RECORD, READABLE_FORMATS, NewerFormat, decode_header
@@ -29,27 +32,54 @@ MARKER_SEGMENT_BYTES: Final = 1 << 20
 """Of what is written to the folder: ends of messages only, and its disk may be nearly full."""
 
 
-@dataclass(slots=True)
-class Progress:
-    """How far an import is. Fates of messages; pieces that could not even be read as messages."""
+class _Stopped(Exception):
+    """Another thread of the import met an error."""
 
-    shard: str = ""
-    segments_done: int = 0
-    segments: int = 0
-    taken: int = 0
-    duplicates: int = 0
-    left: int = 0
-    unreadable: list[str] = field(default_factory=list)
 
-    def note(self, one: Taken) -> None:
+class _Watch:
+    """What the threads of an import tell, one at a time."""
+
+    def __init__(
+        self, recorder: Recorder, on_taken: Callable[[Taken], None], on_progress: Callable[[Progress], None]
+    ) -> None:
+        self._recorder = recorder
+        self._progress = recorder.progress
+        self._on_taken = on_taken
+        self._on_progress = on_progress
+        self._lock = Lock()
+        self._done: dict[str, int] = {}  # segments, by shard
+        self._left: set[str] = set()
+        self.is_over = False
+
+    def taken(self, one: Taken) -> None:
         """One message more."""
-        match one.fate:
-            case Fate.TAKEN:
-                self.taken += 1
-            case Fate.DUPLICATE:
-                self.duplicates += 1
-            case _:
-                self.left += 1
+        with self._lock:
+            match one.fate:
+                case Fate.TAKEN:
+                    self._progress.taken += 1
+                case Fate.DUPLICATE:
+                    self._progress.duplicates += 1
+                case _ if one.id in self._left:  # its shard was gone through again
+                    return
+                case _:
+                    self._left.add(one.id)
+                    self._progress.left += 1
+            self._on_taken(one)
+
+    def step(self, shard: str, done: int) -> None:
+        """So many segments of a shard are done with."""
+        if self.is_over:
+            raise _Stopped
+        with self._lock:
+            self._done[shard] = max(done, self._done.get(shard, 0))
+            self._progress.segments_done = sum(self._done.values())
+            self._recorder.note()
+            self._on_progress(self._progress)
+
+    def unreadable(self, what: str) -> None:
+        """A piece that is kept in quarantine."""
+        with self._lock:
+            self._progress.unreadable.append(what)
 
 
 def take_over(
@@ -58,55 +88,68 @@ def take_over(
     node: str,
     on_taken: Callable[[Taken], None],
     on_progress: Callable[[Progress], None],
+    concurrency: int = 1,
 ) -> Progress:
     """Move every message of the spool `folder` into our spool `base`; returns what became of them.
 
+    `concurrency`: so many shards of the folder are read at once.
     Raises `SpoolError` when that cannot begin, `OSError` when a disk refuses; a later run goes on where this one ended.
     """
     base, folder = base.resolve(), folder.resolve()
     shards = _checked(base, folder)
     disk = _disk_of(base)
-    known = census(disk, [str(path) for path in sorted(base.glob(SHARDS))])
-    progress = Progress()
-
-    def told(one: Taken) -> None:
-        progress.note(one)
-        on_taken(one)
-
-    target = _free_shard(disk, base)
+    recorder = Recorder(disk, base, folder)
+    recorder.progress.segments = sum(len(segment_numbers(disk, str(path))) for path in shards)
+    watch = _Watch(recorder, on_taken, on_progress)
+    why: str | None = "the command was ended"
     try:
-        for path in shards:
-            _take_shard(path, target, known, node, progress, told, on_progress)
+        with ExitStack() as stack:
+            sources = {path: stack.enter_context(closing(_opened(path, watch))) for path in shards}
+            known = census(disk, [str(path) for path in sorted(base.glob(SHARDS))])
+            landing = Landing(stack.enter_context(closing(_free_shard(disk, base))), known, node)
+            for path in _all_at_once(sources, landing, watch, concurrency):  # one by one: nothing is postponed now
+                sources[path].close()
+                with closing(_opened(path, watch)) as source:
+                    _take(path.name, source, landing, watch)
+        why = None
+    except (OSError, SpoolError) as error:
+        why = str(error)
+        raise
     finally:
-        target.close()
-    return progress
+        recorder.end(why)
+    return recorder.progress
 
 
-def _take_shard(
-    path: Path,
-    target: Shard,
-    known: dict[str, Mark],
-    node: str,
-    progress: Progress,
-    told: Callable[[Taken], None],
-    on_progress: Callable[[Progress], None],
-) -> None:
+def _opened(path: Path, watch: _Watch) -> Shard:
     def unreadable(found: Unreadable) -> None:
-        progress.unreadable.append(f"{path}: segment {found.segment}, byte {found.start}: {found.reason}")
-
-    def segment(done: int, there_are: int) -> None:
-        progress.shard, progress.segments_done, progress.segments = path.name, done, there_are
-        on_progress(progress)
+        watch.unreadable(f"{path}: segment {found.segment}, byte {found.start}: {found.reason}")
 
     source = _shard(_disk_of(path.parent), path, MARKER_SEGMENT_BYTES, unreadable)
     try:
         source.open()
     except SpoolError as error:
         raise SpoolError(f"{error}: is its node still running?") from None
-    try:
-        Import(source, target, known, node, told).run(clock.wall, segment)
-    finally:
-        source.close()
+    return source
+
+
+def _all_at_once(sources: dict[Path, Shard], landing: Landing, watch: _Watch, concurrency: int) -> list[Path]:
+    """Those in which messages were postponed."""
+    with ThreadPoolExecutor(concurrency, "import") as threads:
+        running = {threads.submit(_take, path.name, source, landing, watch): path for path, source in sources.items()}
+        try:
+            done, _ = wait(running, return_when=FIRST_EXCEPTION)
+            return sorted(running[one] for one in done if one.result())
+        except BaseException:
+            watch.is_over = True
+            threads.shutdown(cancel_futures=True)
+            raise
+
+
+def _take(name: str, source: Shard, landing: Landing, watch: _Watch) -> int:
+    """All of a shard; how many messages have to be met again."""
+    one = Import(source, landing, watch.taken)
+    one.run(clock.wall, lambda done, _all: watch.step(name, done))
+    return one.postponed
 
 
 def _shard(disk: RealDisk, path: Path, segment_bytes: int, on_unreadable: Callable[[Unreadable], None]) -> Shard:
