@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from momentum_node.audit.desk import AuditDesk
-from momentum_node.audit.tally import CLIENTS_PER_FRAME, MOST_WAITING, ClientTally
+from momentum_node.audit.tally import CLIENTS_PER_FRAME, MOST_WAITING, PAUSE_S, ClientTally
 from momentum_node.audit.windows import Audited
 from momentum_node.audit.words import Answer, Window, block_of, described
 from momentum_node.clock import monotonic
@@ -73,6 +73,8 @@ async def test_what_happened_without_a_core_is_told_to_the_next_one() -> None:
     telling.tally.core_lost()
     for number in range(MOST_WAITING + 5):
         telling.tally.came(ip_address(number))
+    await asyncio.sleep(2 * PAUSE_S)
+    assert telling.frames == []
     telling.tally.core_is_back()
     assert [len(frame.clients) for frame in telling.frames] == [CLIENTS_PER_FRAME] * (MOST_WAITING // CLIENTS_PER_FRAME)
     telling.frames.clear()

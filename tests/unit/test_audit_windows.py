@@ -123,3 +123,13 @@ def test_a_reload_keeps_the_counts_of_windows_that_stay() -> None:
     windows.configure([])
     windows.note(A, CAME, 2, 2)
     assert (len(windows), rows(windows, "192.0.2.7/32", 2)) == (0, [])
+
+
+def test_counting_that_was_switched_off_begins_with_all_its_room() -> None:
+    windows = counting((300, 1), most=1)
+    windows.note(A, CAME, 0, 0)
+    windows.configure([])
+    windows.configure([Monitor(300, 1)])
+    windows.note(B, CAME, 0, 0)
+    assert connections(windows, "192.0.2.0/24", 0) == [1, 0]
+    assert windows.dropped == 0
