@@ -135,7 +135,7 @@ class Recovery:
                 self._end(outcome.id, outcome.hop)
                 continue
             known = self._tries.get(outcome.id)
-            if known is None or known.retries < outcome.retries:
+            if known is None or (known.retries, known.next_attempt) < (outcome.retries, outcome.next_attempt):
                 self._tries[outcome.id] = outcome
 
     def _learn_marks(self, marks: tuple[Mark, ...]) -> None:
