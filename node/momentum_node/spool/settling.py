@@ -6,7 +6,8 @@ may go out twice; it cannot be lost, because it stays in the spool until its end
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from momentum_node import clock
@@ -36,8 +37,20 @@ from momentum_node.spool.telling import Hop, Teller
 MAX_RETURNED_BYTES: Final = 131_072  # larger messages come back as their headers only
 UNTRIED_A_TICK: Final = 500
 """So many fail in one go of mail that is not tried: a backlog that grew too old may have a million messages."""
+SWEPT_AT_ONCE: Final = 250
 SPOOL_REST_S: Final = 60.0
 """A message that the disk does not give, or whose end it does not take, waits this long."""
+
+
+@dataclass(slots=True)
+class _Sweep:
+    """`left` messages of a queue are still to fail."""
+
+    active: ActiveList
+    why: Reply
+    options: OutboundOptions
+    found: Answer | None
+    left: int
 
 
 class Settling:
@@ -60,7 +73,8 @@ class Settling:
         self._hostname = ""
         self._deliver = deliver
         self._requeue = requeue
-        self._bounces: set[asyncio.Task[None]] = set()
+        self._swept: set[ActiveList] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def configure(self, hostname: str) -> None:
         """Bounces come from this host from now on."""
@@ -109,15 +123,33 @@ class Settling:
     def sweep(
         self, active: ActiveList, why: Reply | None, options: OutboundOptions, found: Answer | None = None
     ) -> None:
-        """All active messages of a queue fail alike, if there is a reason. `found`: what is behind it."""
-        if why is None:
+        """All active messages of a queue fail alike, if there is a reason. `found`: what is behind it.
+
+        Of a long queue the first now, the others soon; not those that come meanwhile.
+        """
+        if why is None or active in self._swept:
             return
-        messages = list(active)
-        active.clear()
-        for message in messages:
-            if found is not None:
-                message.learn(found)
-            self.settle(message, why, options)
+        sweep = _Sweep(active, why, options, found, len(active))
+        self._sweep_some(sweep)
+        if sweep.left:
+            self._swept.add(active)
+            self._spawn(self._sweep_on(sweep))
+
+    def _sweep_some(self, sweep: "_Sweep") -> None:
+        for _ in range(min(SWEPT_AT_ONCE, sweep.left, len(sweep.active))):
+            message = sweep.active.popleft()
+            if sweep.found is not None:
+                message.learn(sweep.found)
+            self.settle(message, sweep.why, sweep.options)
+        sweep.left = max(0, min(sweep.left - SWEPT_AT_ONCE, len(sweep.active)))
+
+    async def _sweep_on(self, sweep: "_Sweep") -> None:
+        try:
+            while sweep.left:
+                await asyncio.sleep(0)
+                self._sweep_some(sweep)
+        finally:
+            self._swept.discard(sweep.active)
 
     def _tell(self, message: Message, why: Reply, hop: Hop | None, stage: Stage | None, *, is_final: bool) -> None:
         class_ = self.classifier.classify(why, message.domain, is_final=is_final)
@@ -145,9 +177,12 @@ class Settling:
             self._stores[message.home].record(message, outcome)
             return
         cause = message.answer if why in GIVEN_UP else _answer(why, hop)
-        task = asyncio.get_running_loop().create_task(self._bounce(message, why, cause, options))
-        self._bounces.add(task)
-        task.add_done_callback(self._bounces.discard)
+        self._spawn(self._bounce(message, why, cause, options))
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _bounce(self, message: Message, why: Reply, cause: Answer | None, options: OutboundOptions) -> None:
         """The bounce and the end of the message that it reports become durable together, or not at all."""
