@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     from momentum_node import (  # noqa: PLC0415
         cluster_command,
         config_command,
+        count_command,
         drill_command,
         inbound_audit_command,
         replay_command,
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     drill_command.add_arguments(commands)
     cluster_command.add_arguments(commands)
     inbound_audit_command.add_arguments(commands)
+    count_command.add_arguments(commands)
     return parser
 
 

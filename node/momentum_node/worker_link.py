@@ -19,6 +19,7 @@ import msgpack
 from momentum_node.audit.windows import Audited
 from momentum_node.errors import ProtocolError
 from momentum_node.findings import Finding, Inquire, Knows
+from momentum_node.limits.remotes import Heads
 
 MAX_FRAME_BYTES: Final = 65_536
 HEARTBEAT_INTERVAL_S: Final = 0.2
@@ -320,7 +321,7 @@ class Visit:
     shard: int
 
 
-Question: TypeAlias = Ask | Withdraw | Unused | Holds | Knock | Sessions | Turn | Audited
+Question: TypeAlias = Ask | Withdraw | Unused | Holds | Knock | Sessions | Turn | Heads | Audited
 Verdict: TypeAlias = Admitted | Refused
 Answer: TypeAlias = Granted | Denied | Recalled | Verdict | YourTurn
 Frame: TypeAlias = (

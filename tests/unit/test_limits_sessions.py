@@ -99,7 +99,7 @@ def test_a_count_is_what_a_census_finds(steps: list[tuple[bool, int, int]], leng
             there.pop(id_, None)
             node.left(id_)
         block = ip_network("10.0.1.1").supernet(new_prefix=length)
-        assert node.count(block) == sum(one.client in block for one in there.values())
+        assert node.tree.sum(block) == sum(one.client in block for one in there.values())
     assert dict(node.clients()) == {
         one: sum(other.client == one for other in there.values()) for one in {one.client for one in there.values()}
     }

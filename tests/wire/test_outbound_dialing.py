@@ -33,10 +33,14 @@ class Freely:
 
     def __init__(self) -> None:
         self.granted = self.given_back = 0
+        self.headed: list[str] = []
 
     async def connection(self, _line: Line, hosts: tuple[str, ...]) -> Grant:
         self.granted += 1
         return Grant(self.granted, hosts[0])
+
+    def heads(self, _grant: Grant, address: str) -> None:
+        self.headed.append(address)
 
     def release(self, _grant: Grant) -> None:
         self.given_back += 1
@@ -132,6 +136,7 @@ async def test_addresses_of_ipv6_are_tried_where_they_are_wanted(text: str, trie
         worker.dialer.configure(lookup, "mx.test", frozenset())
         await worker.dial(Line.of(Queue(Key("default", "both.test")), lookup))
     assert {one.address for one in worker.said if isinstance(one, HostRests)} == tried
+    assert set(worker.leases.headed) == tried
 
 
 @pytest.mark.parametrize(("text", "questions"), [("", 2), ("Max_DNS_TTL = 0", 4), ("Min_DNS_TTL = 60", 2)])

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from ipaddress import ip_address
 from typing import Final
 
 from momentum_node import worker_link as wire
@@ -13,12 +14,14 @@ from momentum_node.config.tree import Scope
 from momentum_node.limits.authority import Ask, Authority, Denied, Granted, Id
 from momentum_node.limits.counters import Counts
 from momentum_node.limits.decision import Explanation
+from momentum_node.limits.remotes import Heads, Remotes
 from momentum_node.limits.rules import LimitRules
 from momentum_node.limits.sessions import Id as SessionId
 from momentum_node.limits.sessions import Limits, OtherNodes, Sessions, read
 from momentum_node.limits.turns import OPTION as TURN
 from momentum_node.limits.turns import Turns
 from momentum_node.log import logger
+from momentum_node.replication.cidrtree import CidrTree
 
 SETTLE_S: Final = 1.0
 """After its start a core grants nothing for so long: workers that hold connections of the one before say so first."""
@@ -39,6 +42,7 @@ class Desk:
         self.sessions = Sessions(other_nodes)
         self.turns = Turns()
         self.audit = AuditDesk()
+        self.remotes = Remotes()
         self._warned = float("-inf")
         self.authority = Authority(LimitRules(Scope(), lambda _at: Place("built-in", 1, 1)), others)
         self._early: list[tuple[int, wire.Question]] | None = None
@@ -70,30 +74,41 @@ class Desk:
 
     def hear(self, link: int, frame: wire.Question) -> None:
         """A worker asks or reports."""
-        if self._early is not None and not isinstance(frame, wire.Holds | wire.Sessions | Audited):
+        if isinstance(frame, wire.Holds | wire.Sessions | Heads | Audited):
+            self._note(link, frame)
+        elif self._early is not None:
             self._early.append((link, frame))
             return
-        now = monotonic()
+        else:
+            self._consider(link, frame, monotonic())
+        self._speak()
+
+    def _note(self, link: int, frame: wire.Holds | wire.Sessions | Heads | Audited) -> None:
+        match frame:
+            case wire.Holds(number, binding, domain, host):
+                self.authority.restore(Id(link, number), binding, domain, host)
+            case wire.Sessions(arrived, left):
+                self._count(link, arrived, left)
+            case Heads(number, binding, address):
+                self.remotes.heads(SessionId(link, number), binding, ip_address(address))
+            case Audited():
+                self.audit.hear(frame)
+
+    def _consider(self, link: int, frame: wire.Question, now: float) -> None:
         match frame:
             case wire.Ask(number, binding, domain, hosts, active, wants_token):
                 ask = Ask(Id(link, number), binding, domain, tuple(hosts), active, wants_token)
                 self.authority.ask(ask, now)
             case wire.Withdraw(number):
                 self.authority.withdraw(Id(link, number), now)
+                self.remotes.left(SessionId(link, number))
             case wire.Unused(number, binding, domain):
                 self.authority.give_back(binding, domain, "Messages", now)
-            case wire.Holds(number, binding, domain, host):
-                self.authority.restore(Id(link, number), binding, domain, host)
-            case wire.Sessions(arrived, left):
-                self._note(link, arrived, left)
-            case Audited():
-                self.audit.hear(frame)
             case wire.Knock():
                 self._tell(link, self._judged(link, frame, now))
             case wire.Turn(number, counter, most, window_s):
                 wait_s = self.turns.wait_s(counter, most, window_s, now)
                 self._tell(link, wire.YourTurn(number, -1.0 if wait_s is None else wait_s))
-        self._speak()
 
     def gone(self, link: int) -> None:
         """A worker's link ended."""
@@ -101,13 +116,26 @@ class Desk:
             self._early = [(one, frame) for one, frame in self._early if one != link]
         self.authority.gone(link, monotonic())
         self.sessions.gone(link)
+        self.remotes.gone(link)
         self._speak()
 
     def explain(self, binding: str, domain: str, host: str | None) -> Explanation:
         """Why a queue may, or may not, open one more connection now."""
         return self.authority.explain(binding, domain, host, monotonic())
 
-    def _note(self, link: int, arrived: Iterable[tuple[int, str, str]], left: Iterable[int]) -> None:
+    def tree(self, service: str) -> CidrTree:
+        """Open connections of `SMTP`, `outbound`, or `outbound/BINDING`. Raises `ValueError` for anything else."""
+        kind, slash, binding = service.partition("/")
+        match kind.lower(), slash:
+            case "smtp", "":
+                return self.sessions.tree
+            case "outbound", "":
+                return self.remotes.everywhere
+            case "outbound", "/":
+                return self.remotes.of(binding)
+        raise ValueError(f"'{service}' is not counted here: ask for SMTP, outbound or outbound/BINDING")
+
+    def _count(self, link: int, arrived: Iterable[tuple[int, str, str]], left: Iterable[int]) -> None:
         for number, session in read(arrived):
             self.sessions.arrived(SessionId(link, number), session)
         for number in left:

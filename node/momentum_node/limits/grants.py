@@ -10,6 +10,7 @@ from itertools import count
 from typing import Final
 
 from momentum_node import worker_link as wire
+from momentum_node.limits.remotes import Heads
 
 MOST_GIVEN_UP: Final = 1000
 MOST_HOSTS: Final = 32  # named in one question
@@ -32,6 +33,7 @@ class Grants:
         self._numbers = count(1)
         self._asked: dict[int, asyncio.Future[str | None]] = {}
         self._held: dict[int, wire.Holds] = {}
+        self._heading: dict[int, Heads] = {}
         self._given_up: dict[int, wire.Unused] = {}  # tokens that may still be on their way to us
 
     async def connection(self, binding: str, domain: str, hosts: tuple[str, ...], active: int) -> Grant | None:
@@ -58,8 +60,16 @@ class Grants:
         """A token of `message` was not needed."""
         self._send(wire.Unused(0, binding, domain))
 
+    def heads(self, number: int, address: str) -> None:
+        """The connection is on its way to this address, or is one to it."""
+        held = self._held.get(number)
+        if held is not None:
+            told = self._heading[number] = Heads(number, held.binding, address)
+            self._send(told)
+
     def release(self, number: int) -> None:
         """The connection is closed."""
+        self._heading.pop(number, None)
         if self._held.pop(number, None) is not None:
             self._send(wire.Withdraw(number))
 
@@ -97,6 +107,8 @@ class Grants:
         """Tell the new core what is held."""
         for held in self._held.values():
             self._send(held)
+        for heading in self._heading.values():
+            self._send(heading)
 
     def core_lost(self) -> None:
         """Nobody answers the open questions."""

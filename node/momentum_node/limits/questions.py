@@ -4,21 +4,26 @@
 ← {"may_open": …, "why": …, "standings": […], …}   or   {"error": …}
 → {"refresh": "d.test"}   ← {"told": workers}
 → {"known": "d.test"}     ← {"words": ["…" of each worker]}, see `knowledge`
+→ {"count": "SMTP", "of": "8-28"}   ← {"rows": [[block, connections], …], "more": n}, see `blocks`
 → {"audit": "192.0.2.0/24"}   ← `audit.words.Answer`, or {}: nothing is counted
 """
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
 from momentum_node import oneline
 from momentum_node.audit.words import Answer, block_of
+from momentum_node.limits import blocks
 from momentum_node.limits.desk import Desk
 from momentum_node.limits.figures import Sums
 from momentum_node.oneline import OneLineDesk
 
 SOCKET: Final = "limits.sock"  # in the node's run folder
+STEPS: Final = 500  # of looking at blocks in one go: 2 ms
+MOST_ROWS: Final = 5_000
 
 
 async def _nobody(_domain: str) -> list[str]:
@@ -44,23 +49,54 @@ class Questions(OneLineDesk):
         self._known_of = known_of
         self._whereabouts = whereabouts
         self._figures = figures
+        self._answers: Mapping[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
+            "figures": self._summed,
+            "refresh": self._refreshed,
+            "known": self._known,
+            "count": self._counted,
+            "audit": self._audited,
+            "binding": self._explained,
+        }
 
     async def _answer(self, line: bytes) -> dict[str, Any]:
         try:
             question = json.loads(line)
-            if question.get("figures"):
-                return self._figures()
-            if "refresh" in question:
-                return {"told": self._refresh(str(question["refresh"]))}
-            if "known" in question:
-                return {"words": await self._known_of(str(question["known"]))}
-            if "audit" in question:
-                return {**(await self._desk.audit.answer(block_of(str(question["audit"]))) or {})}
-            host = question.get("host")
-            told = self._desk.explain(str(question["binding"]), str(question["domain"]), host and str(host))
-        except (ValueError, KeyError, AttributeError):
+            word = next((word for word in self._answers if word in question), "binding")
+            return await self._answers[word](question)
+        except (ValueError, KeyError, TypeError, AttributeError):
             return {"error": 'ask {"binding": …, "domain": …}'}
-        return {**told.plain(), "whereabouts": self._whereabouts(str(question["binding"]))}
+
+    async def _summed(self, _question: dict[str, Any]) -> dict[str, Any]:
+        return {**self._figures()}
+
+    async def _refreshed(self, question: dict[str, Any]) -> dict[str, Any]:
+        return {"told": self._refresh(str(question["refresh"]))}
+
+    async def _known(self, question: dict[str, Any]) -> dict[str, Any]:
+        return {"words": await self._known_of(str(question["known"]))}
+
+    async def _explained(self, question: dict[str, Any]) -> dict[str, Any]:
+        host, binding = question.get("host"), str(question["binding"])
+        told = self._desk.explain(binding, str(question["domain"]), host and str(host))
+        return {**told.plain(), "whereabouts": self._whereabouts(binding)}
+
+    async def _audited(self, question: dict[str, Any]) -> dict[str, Any]:
+        return {**(await self._desk.audit.answer(block_of(str(question["audit"]))) or {})}
+
+    async def _counted(self, question: dict[str, Any]) -> dict[str, Any]:
+        try:
+            steps = blocks.counted(self._desk.tree(str(question["count"])), blocks.asked(str(question["of"])))
+        except ValueError as wrong:
+            return {"error": str(wrong)}
+        rows: list[tuple[str, int]] = []
+        found = 0
+        for step, row in enumerate(steps):
+            if row is not None:
+                found += 1
+                rows += [(str(row[0]), row[1])] if found <= MOST_ROWS else []
+            if step % STEPS == STEPS - 1:
+                await asyncio.sleep(0)  # others are served meanwhile
+        return {"rows": rows, "more": found - len(rows)}
 
 
 def ask(path: Path, binding: str, domain: str, host: str | None) -> dict[str, Any]:
@@ -81,6 +117,15 @@ def refresh(path: Path, domain: str) -> int:
 def known_of(path: Path, domain: str) -> list[dict[str, Any]]:
     """What the workers of the core at `path` know of a routing domain. Raises as `ask`."""
     return [json.loads(word) for word in oneline.ask(path, {"known": domain}).get("words", [])]
+
+
+def count(path: Path, service: str, what: str) -> tuple[list[tuple[str, int]], int]:
+    """Open connections of a service by blocks, and how many blocks were left out. Raises as `ask`; `LookupError`: the
+    service is not counted there."""
+    told = oneline.ask(path, {"count": service, "of": what})
+    if "error" in told:
+        raise LookupError(str(told["error"]))
+    return [(str(block), int(connections)) for block, connections in told["rows"]], int(told["more"])
 
 
 def audited(path: Path, block: str) -> Answer | None:

@@ -11,15 +11,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol
 
 from momentum_node.config.model import Address, Network
+from momentum_node.replication.cidrtree import CidrTree
 
 LISTENER: Final = "Listener_Sessions"
 SERVICE: Final = "Service_Sessions"
 BLOCK: Final = "Max_Inbound_Connections"
 CLUSTER: Final = "Cluster_Max_Inbound_Connections"
-_Key = TypeVar("_Key", int, str)
 
 
 class Id(NamedTuple):
@@ -69,7 +69,7 @@ class Nobody:
 
 
 class Sessions:
-    """All sessions of one node. A look at a block costs the same however many there are."""
+    """All sessions of one node. A look at a block goes down a tree: 128 steps at most, however many there are."""
 
     def __init__(self, others: OtherNodes | None = None) -> None:
         self.denials: Counter[str] = Counter()
@@ -79,7 +79,8 @@ class Sessions:
         self._others: OtherNodes = others or Nobody()
         self._sessions: dict[Id, Session] = {}
         self._listeners: Counter[str] = Counter()
-        self._blocks: dict[tuple[int, int], Counter[int]] = {}  # (version, prefix length) → network number → sessions
+        self.tree = CidrTree()
+        """Sessions of this node by the client's address."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -114,10 +115,6 @@ class Sessions:
 
     # -- what is known
 
-    def count(self, block: Network) -> int:
-        """Sessions of this node from a block."""
-        return self._counted(block.version, block.prefixlen)[_number(block.network_address, block.prefixlen)]
-
     def clients(self) -> Iterator[tuple[Address, int]]:
         """Every client with its sessions: what replication tells the other nodes."""
         return iter(Counter(session.client for session in self._sessions.values()).items())
@@ -132,7 +129,7 @@ class Sessions:
         if not (limits.block or limits.cluster):
             return None
         block = block_of(session.client, limits.prefix_length)
-        here = self.count(block)
+        here = self.tree.sum(block)
         if 0 < limits.block <= here:
             return BLOCK
         return CLUSTER if limits.cluster and limits.cluster <= here + self._elsewhere(block) else None
@@ -145,18 +142,10 @@ class Sessions:
     # -- counting
 
     def _count(self, session: Session, change: int) -> None:
-        _add(self._listeners, session.listener, change)
-        for (version, length), counts in self._blocks.items():
-            if version == session.client.version:
-                _add(counts, _number(session.client, length), change)
-
-    def _counted(self, version: int, length: int) -> Counter[int]:
-        """The counts by blocks of one size; kept from the first time that somebody asks for them."""
-        counts = self._blocks.get((version, length))
-        if counts is None:
-            addresses = (one.client for one in self._sessions.values() if one.client.version == version)
-            counts = self._blocks[version, length] = Counter(_number(one, length) for one in addresses)
-        return counts
+        self.tree.add(session.client, change)
+        self._listeners[session.listener] += change
+        if not self._listeners[session.listener]:
+            del self._listeners[session.listener]
 
 
 def block_of(client: Address, prefix_length: int) -> Network:
@@ -169,13 +158,3 @@ def read(sessions: Iterable[tuple[int, str, str]]) -> Iterator[tuple[int, Sessio
     """Sessions as workers tell them: number, client, listener. Raises `ValueError` for what is no address."""
     for number, client, listener in sessions:
         yield number, Session(ip_address(client), listener)
-
-
-def _number(address: Address, length: int) -> int:
-    return int(address) >> address.max_prefixlen - length
-
-
-def _add(counts: Counter[_Key], key: _Key, change: int) -> None:
-    counts[key] += change
-    if not counts[key]:
-        del counts[key]

@@ -155,6 +155,7 @@ class Dialer:
         try:
             for target in targets:
                 connection = await self._prepared(line, way, target)
+                self._leases.heads(grant, target.address)
                 began = clock.monotonic()
                 failure = await _attempt(connection, way.source)
                 if failure is None:

@@ -78,6 +78,10 @@ class Leases:
             if not line.queue.active:
                 task.cancel()
 
+    def heads(self, grant: Grant, address: str) -> None:
+        """The grant is used for a connection to this address from now on."""
+        self.grants.heads(grant.number, address)
+
     def opened(self, grant: Grant, connection: Connection) -> None:
         """The grant is this connection's until `closed`."""
         self._number[connection] = grant.number
@@ -89,6 +93,7 @@ class Leases:
         if before is not None:
             del self._connection[before]
             self._forget(before)
+        self.heads(grant, connection.target.address)
         self.opened(grant, connection)
 
     def release(self, grant: Grant) -> None:
