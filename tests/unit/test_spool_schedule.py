@@ -111,3 +111,67 @@ def test_delayed_mail_is_looked_at_now_and_then_while_there_is_active_mail() -> 
     schedule.add(message("next", next_attempt=18), 17)
     schedule.wake(18)  # nothing else to do: at once
     assert [one.id for one in queue.active] == ["next"]
+
+
+def test_a_queue_of_delayed_mail_is_looked_at_when_it_is_due_and_not_before() -> None:
+    schedule = Schedule()
+    queue = schedule.add(message("1", next_attempt=100), 0)
+    schedule.add(message("2", next_attempt=50), 0)
+    assert schedule.wake(1) == []
+    assert schedule.wake(49) == []
+    assert queue.scanned == 1
+    assert schedule.wake(50) == [queue]
+    assert queue.active.popleft().id == "2"
+    assert schedule.wake(99) == []
+    assert schedule.wake(101) == [queue]
+    queue.active.clear()
+    schedule.wake(102)
+    assert not schedule.queues
+
+
+def test_a_queue_that_sleeps_is_woken_by_mail_that_is_due_earlier() -> None:
+    schedule = Schedule()
+    queue = schedule.add(message("late", next_attempt=1000), 0)
+    schedule.wake(1)
+    schedule.add(message("early", next_attempt=10), 2)
+    schedule.wake(3)
+    assert schedule.wake(10) == [queue]
+    assert [one.id for one in queue.active] == ["early"]
+
+
+def test_a_queue_that_often_wakes_has_no_more_alarms_than_it_needs() -> None:
+    schedule = Schedule()
+    queue = schedule.add(message("late", next_attempt=10_000), 0)
+    schedule.wake(0)
+    for now in range(1, 100):
+        schedule.add(message("soon", next_attempt=now + 0.5), now)
+        schedule.wake(now)
+        assert schedule.wake(now + 0.5) == [queue]
+        queue.active.clear()
+        schedule.wake(now + 0.7)
+        assert queue.alarms == (10_000,)
+    assert schedule.wake(10_000) == [queue]
+
+
+def test_a_shorter_life_wakes_a_queue_that_sleeps() -> None:
+    schedule = Schedule()
+    queue = schedule.add(message("1", next_attempt=1000), 0)
+    schedule.wake(1)
+    told = [queue.oversleeps]
+    queue.delayed.live(100)
+    told.append(queue.oversleeps)
+    schedule.rouse(queue)
+    assert told == [False, True]
+    schedule.wake(2)
+    assert schedule.wake(100) == [queue]
+
+
+def test_a_queue_that_left_is_not_woken_and_its_successor_is() -> None:
+    schedule = Schedule()
+    old = schedule.add(message("1", next_attempt=10), 0)
+    schedule.wake(1)
+    schedule.leave(old)
+    new = schedule.add(message("2", next_attempt=20), 2)
+    schedule.wake(3)
+    assert schedule.wake(10) == []
+    assert schedule.wake(20) == [new]

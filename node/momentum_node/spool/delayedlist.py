@@ -38,6 +38,11 @@ class DelayedList:
         """When the first of those in order is due, seconds since the epoch; infinite when there is none."""
         return self._heap[0][0] if self._heap else math.inf
 
+    @property
+    def is_sorted(self) -> bool:
+        """Nothing waits for `sort`."""
+        return not self._before
+
     def live(self, life_s: float) -> None:
         """From now on a message is due so many seconds after it was made at the latest."""
         is_shorter = life_s < self._life_s

@@ -135,6 +135,8 @@ class Delivery:
         """The terms of a queue, or what waits in it, are others now."""
         if self._lookup is not None and (line := self._lines.get(queue.key)) is not None:
             line.refresh(self._lookup)
+        if queue.oversleeps:
+            self.schedule.rouse(queue)
         if queue.active:
             self._pump(self._line(queue))
 

@@ -5,6 +5,7 @@ is served first come, first served; its delayed list is ordered by next attempt.
 `Retry_Interval`, `Max_Retry_Interval`, `Max_Retries` and `Message_Expiration`.
 """
 
+import heapq
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -122,6 +123,7 @@ class Queue:
     connections: int = 0
     domains: set[str] = field(default_factory=set)  # of a gateway's queue: those whose mail is, or was, in it
     scanned: float = -math.inf  # when delayed mail was last looked at
+    alarms: tuple[float, ...] = ()  # when it is to be woken, the first of them last
 
     def take(self, limit: int) -> list[Message]:
         """The next messages of one transaction: as many as follow each other with the same body, at most `limit`."""
@@ -134,16 +136,28 @@ class Queue:
         return taken
 
     @property
+    def oversleeps(self) -> bool:
+        """Its delayed mail is due before it is woken."""
+        woken = self.alarms[-1] if self.alarms else math.inf
+        return not self.delayed.is_sorted or self.delayed.next_due < woken
+
+    @property
     def is_empty(self) -> bool:
         """Nothing waits here."""
         return not self.active and not self.delayed
 
 
 class Schedule:
-    """All queues. Whoever adds or delays a message afterwards looks at the queue that comes back."""
+    """All queues. Whoever adds or delays a message afterwards looks at the queue that comes back.
+
+    A queue that has nothing but delayed mail sleeps until the first of it is due: there may be a hundred thousand.
+    """
 
     def __init__(self) -> None:
         self.queues: dict[Key, Queue] = {}
+        self._awake: dict[Key, Queue] = {}
+        self._alarms: list[tuple[float, int, Queue]] = []
+        self._alarm_number = 0
         self.scan_interval_s = 0.0
         """While a queue has active mail, its delayed mail is looked at so often (Delayed_Queue_Scan_Interval)."""
         self._leaving: list[Queue] = []
@@ -158,6 +172,7 @@ class Schedule:
         found = self.queues.get(key)
         if found is None:
             found = self.queues[key] = Queue(key)
+            self.rouse(found)
         return found
 
     def all(self) -> list[Queue]:
@@ -173,6 +188,7 @@ class Schedule:
             queue.active.append(message)
         else:
             queue.delayed.add(message)
+        self.rouse(queue)
         return queue
 
     def give_back(self, messages: Iterable[Message]) -> None:
@@ -182,11 +198,21 @@ class Schedule:
             if message.gateway is not None:
                 queue.domains.add(message.domain)
             queue.active.appendleft(message)
+            self.rouse(queue)
+
+    def rouse(self, queue: Queue) -> None:
+        """Look at it the next time: it has mail, or what it has is due at another time."""
+        if self.queues.get(queue.key) is queue:
+            self._awake[queue.key] = queue
 
     def wake(self, now: float) -> list[Queue]:
         """Move due messages to active; the queues that have any active message. Empty queues are dropped."""
+        self._ring(now)
         ready = []
-        for key, queue in list(self.queues.items()):
+        for key, queue in list(self._awake.items()):
+            if self.queues.get(key) is not queue:
+                del self._awake[key]
+                continue
             queue.delayed.sort()
             if not queue.active or now - queue.scanned >= self.scan_interval_s:
                 queue.scanned = now
@@ -195,8 +221,23 @@ class Schedule:
             if queue.active:
                 ready.append(queue)
             elif queue.is_empty and not queue.connections:
-                del self.queues[key]
+                del self.queues[key], self._awake[key]
+            elif queue.delayed.is_sorted and not queue.connections:
+                del self._awake[key]
+                self._wake_at(queue, queue.delayed.next_due)
         return ready
+
+    def _ring(self, now: float) -> None:
+        while self._alarms and self._alarms[0][0] <= now:
+            queue = heapq.heappop(self._alarms)[2]
+            queue.alarms = queue.alarms[:-1]
+            self.rouse(queue)
+
+    def _wake_at(self, queue: Queue, at: float) -> None:
+        if not queue.alarms or at < queue.alarms[-1]:  # else it is woken early enough, and sleeps again
+            queue.alarms += (at,)
+            self._alarm_number += 1  # keeps the heap from comparing queues
+            heapq.heappush(self._alarms, (at, self._alarm_number, queue))
 
     # -- queues whose mail goes elsewhere
 
