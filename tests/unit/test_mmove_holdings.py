@@ -1,6 +1,7 @@
 """Which messages are in custody, where they wait, and when they come back to delivery."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import ip_address
 
 from momentum_node.config.model import Binding
@@ -61,6 +62,19 @@ def test_only_mail_of_other_nodes_is_taken_into_custody() -> None:
         world = World(owner, members)
         assert not world.holdings.is_elsewhere("moving")
         assert not world.holdings.keeps(message(), NOW)  # it waits in its queue, and nothing is delivered from there
+
+
+def test_where_nothing_moves_by_order_mail_grows_old_in_its_queue() -> None:
+    world = World()
+    world.marks["doubtful"] = offered(replace(HELD, id="doubtful"), "n2", NOW)
+    assert world.holdings.keeps(message(), NOW)
+    world.holdings.is_suspended = True
+    world.view("n2")
+    assert world.released == ["a"]
+    assert not world.holdings.keeps(message("b"), NOW)
+    assert world.holdings.keeps(message("doubtful"), NOW)  # n2 may have it
+    world.holdings.is_suspended = False
+    assert world.holdings.keeps(message("b"), NOW)
 
 
 def test_before_the_first_view_only_doubtful_mail_is_kept_back() -> None:

@@ -80,16 +80,34 @@ async def mail_of_a_node_that_stands_still() -> None:
             await first.until(lambda: first.worker.admission.generation == 2)
             await to_thread(bring, first)
             await nodes.give(second)
-            mover = first.worker._mover
-            await first.until(lambda: sum(lane.waiting for lane in mover._holdings.lanes.values()) == 2)
+            mover, queues = first.worker._mover, first.worker._delivery.schedule
+            await first.until(lambda: queues.count() == 2 and not mover.moving)
             mover.tick()
-            tries = [lane.failures for lane in mover._holdings.lanes.values()]
-            assert (mover._dialling, mover._sessions, tries) == ({}, {}, [0])  # nobody was called
+            assert (mover._dialling, mover._sessions, mover.moving) == ({}, {}, 0)  # nobody was called
             assert hop.content == []
             first.replace(text)
             first.core.reload("3")
             await first.until(lambda: hop.recipients == [["b@y.test", "c@y.test"]])
             assert hop.peers == ["198.18.0.9"]
+
+
+async def mail_of_a_node_that_stands_still_for_long() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        async with next_hop() as (hop, gateway), moving_nodes(Path(folder), gateway, kind=TellingNode) as nodes:
+            first, second = nodes.nodes
+            assert isinstance(first, TellingNode)
+            text = (first.folder / "ecelerity.conf").read_text()
+            first.replace(f"Suspend_Delivery = true Message_Expiration = 2 Generate_Bounces = false\n{text}")
+            first.core.reload("2")
+            await first.until(lambda: first.worker.admission.generation == 2)
+            await nodes.give(second)
+            await to_thread(bring, first)
+            await first.until(lambda: first.core.report()["failed"] == 2)
+            assert hop.content == []
+
+
+def test_mail_that_does_not_move_by_order_grows_old() -> None:
+    in_own_network(mail_of_a_node_that_stands_still_for_long)
 
 
 def test_mail_does_not_move_from_a_node_that_stands_still() -> None:

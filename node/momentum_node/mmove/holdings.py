@@ -37,6 +37,8 @@ class Holdings:
         self._held = Held()
         self.owners: Owners | None = None
         """None until the first view."""
+        self.is_suspended = False
+        """Nothing moves, by order: mail waits in its queue, where it grows old as all mail does."""
         self.lanes: dict[Key, Lane] = {}
 
     # -- what is known
@@ -136,7 +138,7 @@ class Holdings:
             if is_offered:
                 self._held.put(message, now + LOOK_AGAIN_S)
             return is_offered
-        if not is_offered and not self.is_elsewhere(message.binding):
+        if not is_offered and (self.is_suspended or not self.is_elsewhere(message.binding)):
             return False  # here, or nobody's: its queue waits until its address is somewhere
         return self._sent_to(message, destination(message, mark, owners, now), now, is_new=is_new)
 

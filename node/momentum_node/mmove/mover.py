@@ -128,6 +128,7 @@ class Mover:
         terms = terms_of(lookup.tree)
         if terms != self._terms or self._allowance is None:
             self._terms = terms
+            self._holdings.is_suspended = terms.is_suspended
             rate = terms.background_per_s / self._workers
             self._allowance = Allowance(rate, clock.wall()) if rate else None
         self._resort()
