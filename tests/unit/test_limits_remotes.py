@@ -4,8 +4,11 @@ import asyncio
 from ipaddress import ip_address, ip_network
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from momentum_node import worker_link as wire
+from momentum_node.config.model import Address
 from momentum_node.limits.blocks import Sizes, asked, counted, described
 from momentum_node.limits.desk import Desk
 from momentum_node.limits.grants import Grants
@@ -31,10 +34,12 @@ def test_a_connection_counts_once_for_the_address_that_it_goes_to_now() -> None:
     assert remotes.everywhere.sum(ip_network(NEAR)) == 0
     assert remotes.of("a").sum(ip_network(FAR)) == 1
     assert sums(remotes, "a", "b") == [2, 1, 1]
+    assert remotes.bindings() == ["a", "b"]
     remotes.left(Id(1, 1))
     remotes.left(Id(1, 1))
     remotes.left(Id(9, 9))
     assert sums(remotes, "a", "b") == [1, 0, 1]
+    assert remotes.bindings() == ["b"]
 
 
 def test_all_of_a_worker_that_is_gone_count_no_more() -> None:
@@ -45,6 +50,34 @@ def test_all_of_a_worker_that_is_gone_count_no_more() -> None:
     assert sums(remotes, "a") == [1, 1]
     remotes.gone(2)
     assert list(remotes.everywhere.show()) == []
+
+
+STEPS = st.tuples(
+    st.sampled_from(["heads", "left", "gone"]),
+    st.builds(Id, st.integers(1, 2), st.integers(1, 3)),
+    st.sampled_from(["a", "b"]),
+    st.sampled_from([NEAR, FAR, SIX]),
+)
+
+
+@given(st.lists(STEPS, max_size=40))
+def test_counts_are_those_of_a_census(steps: list[tuple[str, Id, str, Address]]) -> None:
+    remotes, there = Remotes(), dict[Id, tuple[str, Address]]()
+    for what, id_, binding, address in steps:
+        if what == "heads":
+            there[id_] = binding, address
+            remotes.heads(id_, binding, address)
+        elif what == "left":
+            there.pop(id_, None)
+            remotes.left(id_)
+        else:
+            there = {one: goes for one, goes in there.items() if one.worker != id_.worker}
+            remotes.gone(id_.worker)
+    for address in (NEAR, FAR, SIX):
+        block, goes = ip_network(address), [binding for binding, to in there.values() if to == address]
+        assert remotes.everywhere.sum(block) == len(goes)
+        assert [remotes.of(one).sum(block) for one in "ab"] == [goes.count(one) for one in "ab"]
+    assert remotes.bindings() == sorted({binding for binding, _ in there.values()})
 
 
 async def test_the_core_counts_what_workers_tell_and_also_in_its_first_second() -> None:

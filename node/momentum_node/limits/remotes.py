@@ -27,6 +27,10 @@ class Remotes:
         self._of_binding: dict[str, CidrTree] = {}
         self._open: dict[Id, tuple[str, Address]] = {}
 
+    def bindings(self) -> list[str]:
+        """Those that have any connection, sorted."""
+        return sorted(self._of_binding)
+
     def of(self, binding: str) -> CidrTree:
         """Those of one binding."""
         return self._of_binding.get(binding, CidrTree())
