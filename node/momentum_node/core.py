@@ -37,6 +37,7 @@ from momentum_node.errors import BusError, ConfigurationError, DriverError
 from momentum_node.limits.questions import SOCKET, Questions
 from momentum_node.limits.rules import LimitRules
 from momentum_node.ownership import Ownership
+from momentum_node.pace import Pace
 from momentum_node.plainlisteners import PlainListeners
 from momentum_node.privileges import drop_privileges
 from momentum_node.reload import ReloadNews
@@ -75,6 +76,7 @@ class Core:
         self.workers = Workers(self.node_name, myself.node_id, uids | {settings.MAIL_UID}, self._usability_changed)
         self._set_limits()
         self.ownership = Ownership(self.node_name, self.workers.tell_owners)
+        self._owners = Pace(self._look_at_owners, 0.0)
         askers = uids | {settings.SERVICES_UID}
         workers = self.workers
         self.questions = Questions(
@@ -145,6 +147,7 @@ class Core:
             membership.result()  # a defect, or a pid that cannot join: die, and the supervisor starts another
         await self.drills.close(HOME_BEFORE_DRAIN_S)
         await self.driver.drain()
+        self._owners.now()  # while the table is there: mail goes by it
         await membership
         await self._let_mail_go()
         await self._close()
@@ -357,9 +360,12 @@ class Core:
         return tuple(sorted({mac for name in interfaces if (mac := self._macs.get(name))}))
 
     def _changed(self) -> None:
+        self._owners.changed()
+        self.board.changed()
+
+    def _look_at_owners(self) -> None:
         if self.driver.machine is not None or not self._stop.is_set():  # who leaves keeps the last view it had
             self.ownership.look(self.driver.machine)
-        self.board.changed()
 
     def _whereabouts(self, binding: str) -> str | None:
         return self.ownership.whereabouts(binding, self.configuration.bindings)

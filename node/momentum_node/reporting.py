@@ -1,6 +1,6 @@
-"""Builds the node's report from what the core knows, and remembers since when each address has its owner."""
+"""Builds the node's report from what the core knows, and remembers what it said of each address, and since when."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, get_args
@@ -10,7 +10,7 @@ from momentum_node.clock import monotonic, timestamp, wall
 from momentum_node.config.model import Address, Cluster
 from momentum_node.duravip.actuator import Count
 from momentum_node.duravip.plumbing import State
-from momentum_node.duravip.stability import Stability
+from momentum_node.duravip.stability import Clocks, Stability
 from momentum_node.duravip.vip import Placement
 from momentum_node.status.report import (
     BusReport,
@@ -31,12 +31,12 @@ SILENT_S = 3.0
 ON_NIC = frozenset({State.PLUMBED, State.SERVING})
 
 
-@dataclass
-class Since:
-    """The owner of one address, and when this node saw it become so."""
+@dataclass(slots=True)
+class Told:
+    """What was reported of one address, and what that followed from: of 10,000 only a few change at a time."""
 
-    owner: str | None
-    when: str
+    of: tuple[Placement, bool, str | None, Clocks]
+    report: VipReport
 
 
 class Reporting:
@@ -44,7 +44,9 @@ class Reporting:
 
     def __init__(self, core: "Core") -> None:
         self._core = core
-        self._since: dict[str, Since] = {}
+        self._told: dict[Address, Told] = {}
+        self._follows_from: tuple[object, ...] = ()
+        self._vip_reports: list[VipReport] = []
         self._stability = Stability(wall())
 
     def build(self, revision: int) -> Report:
@@ -134,32 +136,44 @@ class Reporting:
         limit_s = (self._core.configuration.cluster or Cluster()).duravip_self_drop_s / 2 or SILENT_S
         return max(1, int(age_s)) if age_s > limit_s else 0
 
-    def _vips(self, placements: Iterable[Placement]) -> list[VipReport]:
-        problems = self._core.actuator.problems()
-        return [self._vip(placement, problems) for placement in placements]
+    def _vips(self, placements: Sequence[Placement]) -> list[VipReport]:
+        actuator = self._core.actuator
+        problems = actuator.problems()
+        follows_from = (placements, actuator.steps, problems, self._stability.looks)
+        if follows_from != self._follows_from:
+            self._follows_from = follows_from
+            self._vip_reports = [self._vip(placement, problems) for placement in placements]
+        return self._vip_reports
 
     def _vip(self, placement: Placement, problems: Mapping[Address, str]) -> VipReport:
-        text = str(placement.address)
-        since = self._since.get(text)
-        if since is None or since.owner != placement.owner:
-            since = self._since[text] = Since(placement.owner, timestamp())
-        clocks = self._stability.of(placement.address)
-        return VipReport(
-            address=text,
-            owner=placement.owner,
-            reason=placement.reason,
-            since=since.when,
-            held=self._core.actuator.state(placement.address) in ON_NIC,
-            problem=problems.get(placement.address),
-            viewStableSince=_moment(clocks.view),
-            configurationStableSince=_moment(clocks.configuration),
-        )
+        address = placement.address
+        told = self._told.get(address)
+        held = self._core.actuator.state(address) in ON_NIC
+        of = (placement, held, problems.get(address) if problems else None, self._stability.of(address))
+        if told is None or told.of != of:
+            told = self._told[address] = Told(of, _vip_report(*of, told))
+        return told.report
 
     def _configuration(self) -> ConfigurationReport:
         generations = self._core.generations
         return ConfigurationReport(
             digest=generations.seen_revision, running=generations.running_revision, errors=list(generations.errors)
         )
+
+
+def _vip_report(
+    placement: Placement, held: bool, problem: str | None, clocks: Clocks, before: Told | None
+) -> VipReport:
+    return VipReport(
+        address=str(placement.address),
+        owner=placement.owner,
+        reason=placement.reason,
+        since=before.report["since"] if before and before.report["owner"] == placement.owner else timestamp(),
+        held=held,
+        problem=problem,
+        viewStableSince=_moment(clocks.view),
+        configurationStableSince=_moment(clocks.configuration),
+    )
 
 
 @lru_cache(maxsize=256)

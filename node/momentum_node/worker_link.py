@@ -11,7 +11,7 @@ in the backlog).
 
 import array
 import socket
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from typing import Final, TypeAlias, get_args
 
 import msgpack
@@ -353,11 +353,13 @@ Frame: TypeAlias = (
 )
 
 _KINDS: Final[dict[str, type[Frame]]] = {kind.__name__: kind for kind in get_args(Frame)}
+_FIELDS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in _KINDS.values()}
 
 
 def encode(frame: Frame) -> bytes:
     """The bytes of one frame."""
-    packed: bytes = msgpack.packb([type(frame).__name__, *astuple(frame)])
+    kind = type(frame)
+    packed: bytes = msgpack.packb([kind.__name__, *[getattr(frame, name) for name in _FIELDS[kind]]])
     return packed
 
 
@@ -384,7 +386,11 @@ def receive_frame(sock: socket.socket) -> tuple[Frame, int | None] | None:
     Raises `BlockingIOError` when nothing is there, `ProtocolError` when it is not a frame of ours.
     """
     data, ancillary, flags, _ = sock.recvmsg(MAX_FRAME_BYTES, socket.CMSG_SPACE(4))
-    descriptor = next((array.array("i", raw[:4])[0] for _, kind, raw in ancillary if kind == socket.SCM_RIGHTS), None)
+    descriptor = None
+    if ancillary:
+        descriptor = next(
+            (array.array("i", raw[:4])[0] for _, kind, raw in ancillary if kind == socket.SCM_RIGHTS), None
+        )
     if not data:
         return None
     if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):

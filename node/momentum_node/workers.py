@@ -71,10 +71,10 @@ class Workers:
         self._uids = uids
         self._on_change = on_change
         self._workers: list[Worker] = []
-        self._open: dict[tuple[str, int], OpenSocket] = {}
+        self._open: dict[str, dict[int, OpenSocket]] = {}  # by address and port
         self._gained: set[str] = set()
         self._view: tuple[wire.Owned | wire.Members, ...] = ()
-        self._answered = asyncio.Event()
+        self._awaited: dict[wire.Quiet | wire.Released, asyncio.Event] = {}  # done when nobody owes it any more
         self._listening: socket.socket | None = None
         self._links = 0
         self._findings = Findings()
@@ -97,7 +97,7 @@ class Workers:
         for worker in list(self._workers):
             self._drop(worker, "the core stops")
         self.desk.close()
-        for opened in self._open.values():
+        for opened in self._sockets():
             opened.sock.close()
         self._open.clear()
 
@@ -110,55 +110,67 @@ class Workers:
         for port, sock in sockets:
             self.open(wire.Listen(str(address), port, duravip=True), sock)
 
+    async def leave(self, address: Address, grace_s: float) -> None:
+        """Of what uses the address let that end which takes long; returns when it has. Clients are served as ever."""
+        self._gained.discard(str(address))  # who starts now does not begin to send from it
+        served_s = grace_s * SERVED_PART
+        await self._all_answer(wire.AddressLeaves(str(address), served_s), wire.Quiet(str(address)), served_s)
+
     async def stop(self, address: Address, grace_s: float) -> None:
         """Let sessions on the address end within `grace_s`; returns when no worker uses it any more."""
         text = str(address)
         self._gained.discard(text)
         if grace_s > 0:
-            await self._let_go(text, grace_s)
+            await self._all_answer(wire.AddressLost(text, grace_s), wire.Released(text), grace_s)
         else:
             self._tell_all(wire.AddressLost(text, 0.0))
-        for key in [key for key in self._open if key[0] == text]:
-            self.unlisten(*key)
-
-    async def _let_go(self, address: str, grace_s: float) -> None:
-        deadline, served_s = monotonic() + grace_s, grace_s * SERVED_PART
-        await self._all_answer(wire.AddressLeaves(address, served_s), wire.Quiet(address), served_s)
-        left_s = max(0.0, deadline - monotonic())
-        await self._all_answer(wire.AddressLost(address, left_s), wire.Released(address), left_s)
+        for port in list(self._open.get(text, ())):
+            self.unlisten(text, port)
 
     async def _all_answer(self, frame: wire.Frame, answer: wire.Quiet | wire.Released, within_s: float) -> None:
-        deadline = monotonic() + within_s + ANSWER_SLACK_S
         for worker in self._workers:
             worker.owes.add(answer)
         self._tell_all(frame)
-        while any(answer in worker.owes for worker in self._workers) and monotonic() < deadline:
-            self._answered.clear()
+        has_come = self._awaited[answer] = asyncio.Event()
+        self._answered(answer)
+        try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._answered.wait(), deadline - monotonic())
+                async with asyncio.timeout(within_s + ANSWER_SLACK_S):
+                    await has_come.wait()
+        finally:
+            self._awaited.pop(answer, None)
+
+    def _answered(self, answer: wire.Quiet | wire.Released) -> None:
+        """By somebody, who may have been the last."""
+        waiting = self._awaited.get(answer)
+        if waiting is not None and not any(answer in worker.owes for worker in self._workers):
+            waiting.set()
 
     # -- plain listeners and generations ---------------------------------------------------------
 
     def open(self, announcement: wire.Listen, sock: socket.socket) -> None:
         """Give a listening socket to all workers, now and later."""
-        self._open[announcement.address, announcement.port] = OpenSocket(announcement, sock)
+        self._open.setdefault(announcement.address, {})[announcement.port] = OpenSocket(announcement, sock)
         self._tell_all(announcement, sock.fileno())
 
     def has(self, address: str, port: int) -> bool:
         """Whether that listening socket is with the workers."""
-        return (address, port) in self._open
+        return port in self._open.get(address, ())
 
     def unlisten(self, address: str, port: int) -> None:
         """Take a listening socket back from all workers."""
-        opened = self._open.pop((address, port), None)
+        ports = self._open.get(address, {})
+        opened = ports.pop(port, None)
+        if not ports:
+            self._open.pop(address, None)
         if opened is not None:
             self._tell_all(wire.Unlisten(address, port))
             opened.sock.close()
 
     def close_ports(self, wanted: Mapping[str, frozenset[int]]) -> None:
         """Take back what listens on one of these addresses at another port than its own: it has no listener there."""
-        for address, port in list(self._open):
-            if port not in wanted.get(address, (port,)):
+        for address, ports in list(self._open.items()):
+            for port in [port for port in ports if port not in wanted.get(address, ports)]:
                 self.unlisten(address, port)
 
     def reload(self, digest: str) -> None:
@@ -190,6 +202,9 @@ class Workers:
             self._view = view
             for frame in view:
                 self._tell_all(frame)
+
+    def _sockets(self) -> list[OpenSocket]:
+        return [opened for ports in self._open.values() for opened in ports.values()]
 
     # -- what is known ---------------------------------------------------------------------------
 
@@ -279,7 +294,7 @@ class Workers:
     def _take_answer(self, worker: Worker, frame: wire.Quiet | wire.Released | Knows) -> None:
         if not isinstance(frame, Knows):
             worker.owes.discard(frame)
-            self._answered.set()
+            self._answered(frame)
             return
         answer = self._asked.get((worker.link, frame.number))
         if answer is not None and not answer.done():
@@ -296,7 +311,7 @@ class Workers:
             self._tell(worker, frame)
         for address in sorted(self._gained):
             self._tell(worker, wire.AddressGained(address))
-        for opened in self._open.values():
+        for opened in self._sockets():
             self._tell(worker, opened.announcement, opened.sock.fileno())
         for finding in self._findings.all(monotonic()):
             self._tell(worker, finding)
@@ -324,7 +339,8 @@ class Workers:
         asyncio.get_running_loop().remove_reader(worker.sock.fileno())
         worker.outgoing.close()
         worker.sock.close()
-        self._answered.set()
+        for owed in worker.owes:
+            self._answered(owed)
         for (link, _), answer in self._asked.items():
             if link == worker.link:
                 answer.cancel()

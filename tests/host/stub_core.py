@@ -41,7 +41,7 @@ class StubCore:
         self.events: list[SupervisorEvent] = []
         self.sockets: dict[str, socket.socket] = {}
         self.connections: list[socket.socket] = []
-        self.pending: asyncio.Task[None] | None = None
+        self.pending: asyncio.Future[None] | None = None
         link.on_event = self.events.append
 
     async def serve(self, path: Path) -> None:
@@ -72,7 +72,7 @@ class StubCore:
 
     async def do_begin_plumb(self, interface: str, address: str, prefix_length: int) -> None:
         """Ask, and do not wait."""
-        self.pending = asyncio.create_task(self.link.plumb(interface, ip_address(address), prefix_length))
+        self.pending = asyncio.ensure_future(self.link.plumb(interface, ip_address(address), prefix_length))
 
     async def do_end_plumb(self) -> None:
         """Wait for what `begin_plumb` asked for."""

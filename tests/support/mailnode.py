@@ -13,8 +13,9 @@ from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from pathlib import Path
 
-from momentum_node import compiling, generation, settings
+from momentum_node import clock, compiling, generation, settings
 from momentum_node.config.loading import ConfigurationInvalid
+from momentum_node.config.model import Address
 from momentum_node.limits.rules import LimitRules
 from momentum_node.worker_link import Listen
 from momentum_node.workers import Workers
@@ -171,6 +172,13 @@ class MailNode:
         command = [sys.executable, "-m", "momentum_node", "spool", "list", "--format", "json"]
         done = subprocess.run([*command, "--spool", str(self.spool)], check=True, capture_output=True, text=True)
         return done.stdout
+
+
+async def hand_over(core: Workers, address: Address, grace_s: float) -> None:
+    """Both steps, as the actuator takes them; returns when no worker uses the address any more."""
+    until = clock.monotonic() + grace_s
+    await core.leave(address, grace_s)
+    await core.stop(address, max(0.0, until - clock.monotonic()))
 
 
 @asynccontextmanager

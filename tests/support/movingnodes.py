@@ -13,7 +13,7 @@ from pathlib import Path
 from momentum_node.cluster.running import cluster_services
 from momentum_node.mmove.owners import told
 from momentum_node.services import tls_context
-from tests.support.mailnode import MailNode
+from tests.support.mailnode import MailNode, hand_over
 from tests.support.nodetls import certify
 from tests.support.ownnetwork import ip
 
@@ -86,7 +86,7 @@ class Nodes:
         before, self.owner = self.owner, owner
         self.tell()
         if before is not None and before.name in self.up:
-            await before.core.stop(ADDRESS, 5.0)
+            await hand_over(before.core, ADDRESS, 5.0)
         if is_served and owner is not None and owner.name in self.up:
             await owner.core.start(ADDRESS, [])
 

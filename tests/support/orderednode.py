@@ -73,6 +73,9 @@ class Node:
     async def start(self, address: Address, sockets: list[tuple[int, socket.socket]]) -> None:
         self.log.append(f"serve {[port for port, _ in sockets]}")
 
+    async def leave(self, address: Address, grace_s: float) -> None:
+        self.log.append(f"leave {grace_s:g}")
+
     async def stop(self, address: Address, grace_s: float) -> None:
         self.log.append(f"stop {grace_s:g}")
         if grace_s:

@@ -9,7 +9,7 @@ import pytest
 from momentum_node.config.model import Address
 from momentum_node.duravip.actuator import CLAIMED_S, VipPlan
 from momentum_node.duravip.link import SupervisorEvent
-from momentum_node.duravip.plumbing import State
+from momentum_node.duravip.plumbing import GOING_AT_ONCE, State
 from momentum_node.duravip.vip import Announce, Plumb, Unplumb
 from tests.support.orderednode import MEMBER, STRANGER, UP, VIP, Node, ordered_node
 
@@ -49,10 +49,33 @@ async def test_release_lets_sessions_end_and_answers_after_the_kernel(node: Node
     node.release_takes_s = 2.0
     node.actuator.perform(Unplumb(VIP, 5.0))
     await asyncio.sleep(1.9)
-    assert node.told() == ["stop 5"]
+    assert node.told() == ["leave 5", "stop 5"]
     await asyncio.sleep(0.2)
     assert node.told() == ["stopped", "unplumb 192.0.2.41", "UNPLUMBED"]
     assert node.actuator.held() == frozenset()
+
+
+async def test_of_many_that_leave_a_few_at_a_time_are_without_an_answer(node: Node) -> None:
+    vips = [VIP + number for number in range(100)]
+    node.actuator.set_plans({vip: VipPlan("eth0", 32) for vip in vips})
+    for vip in vips:
+        node.actuator.perform(Plumb(vip, planned=True))
+    await asyncio.sleep(1)
+    away: set[Address] = set()
+    most = 0
+
+    async def stop(address: Address, grace_s: float) -> None:
+        nonlocal most
+        away.add(address)
+        most = max(most, len(away))
+        await asyncio.sleep(0.01)
+
+    node.stop, node.on_unplumbed = stop, lambda vip, now: away.discard(vip)  # type: ignore[method-assign]
+    for vip in vips:
+        node.actuator.perform(Unplumb(vip, 5.0))
+    await asyncio.sleep(1)
+    assert not any(node.actuator.state(vip) is not State.IDLE for vip in vips)
+    assert most == GOING_AT_ONCE
 
 
 async def test_workers_that_hang_do_not_hold_an_address(node: Node) -> None:
@@ -63,7 +86,7 @@ async def test_workers_that_hang_do_not_hold_an_address(node: Node) -> None:
     async def hang(address: Address, grace_s: float) -> None:
         await asyncio.sleep(3600)
 
-    node.stop = hang  # type: ignore[method-assign]
+    node.leave = node.stop = hang  # type: ignore[method-assign]
     node.actuator.perform(Unplumb(VIP, 5.0))
     await asyncio.sleep(6.1)
     assert node.told() == ["unplumb 192.0.2.41", "UNPLUMBED"]
@@ -205,7 +228,7 @@ async def test_a_plumb_during_a_release_waits_for_it(node: Node) -> None:
     await asyncio.sleep(0.5)
     node.actuator.perform(Plumb(VIP, planned=True))
     await asyncio.sleep(1)
-    assert node.told() == ["stop 5", "stopped", "unplumb 192.0.2.41", "UNPLUMBED", *UP]
+    assert node.told() == ["leave 5", "stop 5", "stopped", "unplumb 192.0.2.41", "UNPLUMBED", *UP]
 
 
 async def test_a_plumb_of_what_is_served_is_answered_again(node: Node) -> None:
@@ -254,7 +277,7 @@ async def test_flush_hurries_a_graceful_release(node: Node) -> None:
     node.actuator.perform(Unplumb(VIP, 5.0))
     await asyncio.sleep(1)
     await asyncio.wait_for(node.actuator.flush(), 0.1)
-    assert node.told() == ["stop 5", "unplumb 192.0.2.41", "stop 0", "UNPLUMBED"]
+    assert node.told() == ["leave 5", "stop 5", "unplumb 192.0.2.41", "stop 0", "UNPLUMBED"]
 
 
 async def test_an_order_from_before_an_isolation_ends_without_an_answer(node: Node) -> None:

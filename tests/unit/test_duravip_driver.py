@@ -222,7 +222,7 @@ async def test_the_word_of_another_is_not_taken_for_its_own(monkeypatch: pytest.
     await stage.until(lambda: "Plumb" in stage.actuator.done)
     said: list[bytes] = []
     monkeypatch.setattr(stage.buses[0], "send", said.append)  # the ring stands still
-    trip = asyncio.create_task(stage.driver.round_trip())
+    trip = asyncio.ensure_future(stage.driver.round_trip())
     await asyncio.sleep(0.01)
     (word,) = filter(is_echo, said)
     stage.buses[0]._on_event(Delivered(Member(2, 7), word))

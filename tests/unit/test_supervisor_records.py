@@ -2,7 +2,6 @@
 
 import os
 import socket
-from dataclasses import replace
 from struct import pack_into
 
 import pytest
@@ -38,7 +37,7 @@ def test_what_is_packed_is_read(record: Record) -> None:
 
 def test_the_bytes_are_where_the_table_says() -> None:
     record = Record(Kind.OPEN, id=7, epoch=3, address=bytes((192, 0, 2, 41)), prefix_length=32, interface="eth0")
-    data = replace(record, port=25, backlog=9, mac=b"\2\0\0\0\0\1", flags=1, number=5).pack()
+    data = record._replace(port=25, backlog=9, mac=b"\2\0\0\0\0\1", flags=1, number=5).pack()
     assert data[:4] == bytes((1, 6, 4, 32))
     assert data[4:16] == bytes.fromhex("00000007 00000003 00000000")
     assert data[16:32] == bytes((192, 0, 2, 41)) + bytes(12)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.mailnode import MailNode
+from tests.support.mailnode import MailNode, hand_over
 from tests.support.nexthop import next_hop
 from tests.support.ownnetwork import in_own_network, ip
 
@@ -39,7 +39,7 @@ async def waits_and_leaves_from_its_address() -> None:
                 await node.core.start(node.local, [])
                 await node.until(lambda: hop.peers == [ADDRESS])
 
-                await node.core.stop(node.local, 5.0)  # returns when the worker has released it
+                await hand_over(node.core, node.local, 5.0)  # returns when the worker has released it
                 node.listen_again()
                 await node.submit("while it is elsewhere")
                 await node.until(lambda: len(node.listed().splitlines()) == 1)
@@ -76,7 +76,7 @@ async def serves_clients_while_a_delivery_ends() -> None:
                 await node.core.start(node.local, [])
                 await node.submit("in hand")
                 await node.until(lambda: hop.in_hand == 1)
-                stopping = asyncio.create_task(node.core.stop(node.local, 60.0))
+                stopping = asyncio.create_task(hand_over(node.core, node.local, 60.0))
                 for _ in range(20):  # of both workers
                     assert (await greeting(node)).startswith(b"220 ")
                     await asyncio.sleep(0.02)
@@ -100,7 +100,7 @@ async def takes_back_a_delivery_that_does_not_end() -> None:
                 await node.core.start(node.local, [])
                 await node.submit("in hand")
                 await node.until(lambda: hop.in_hand == 1)
-                await asyncio.wait_for(node.core.stop(node.local, 1.0), 10)
+                await asyncio.wait_for(hand_over(node.core, node.local, 1.0), 10)
                 (entry,) = map(json.loads, node.listed().splitlines())
                 assert entry["retries"] == 0  # it is nobody's fault
                 hop.may_end.set()
@@ -124,7 +124,7 @@ async def tells_new_clients_to_come_back() -> None:
                 writer.write(b"HELO c\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\nDATA\r\n")
                 for _ in range(4):
                     await reader.readline()
-                stopping = asyncio.create_task(node.core.stop(node.local, 8.0))
+                stopping = asyncio.create_task(hand_over(node.core, node.local, 8.0))
                 assert (await greeting(node)).startswith(b"220 ")
                 async with asyncio.timeout(15):  # half of the time is over, and the client still sends
                     while not (await greeting(node)).startswith(b"421 4.3.2 "):

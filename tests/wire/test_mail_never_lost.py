@@ -13,7 +13,7 @@ from tests.support.nexthop import next_hop
 
 pytestmark = [
     pytest.mark.netns,
-    pytest.mark.timeout(1800),
+    pytest.mark.timeout(5400),
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk"),
 ]
 CLIENTS = 4

@@ -13,6 +13,7 @@ import pytest
 from momentum_node import worker_link as wire
 from momentum_node.findings import HostRests, LookupFails
 from momentum_node.workers import SILENCE_S, Workers
+from tests.support.mailnode import hand_over
 
 VIP = ip_address("198.18.0.41")
 BEAT = wire.Heartbeat(accepting=True, sessions=0, queued=0, received=0, delivered=0, failed=0)
@@ -76,7 +77,7 @@ async def test_stop_waits_until_every_worker_is_quiet_and_then_until_every_one_r
     first, second = FakeWorker(path, 0), FakeWorker(path, 1)
     await first.hear()
     await second.hear()
-    stopping = asyncio.create_task(workers.stop(VIP, 5.0))
+    stopping = asyncio.create_task(hand_over(workers, VIP, 5.0))
     assert await first.hear() == wire.AddressLeaves(str(VIP), 2.5)
     first.say(wire.Quiet(str(VIP)))
     with pytest.raises(TimeoutError):  # nobody is to turn clients away while the other one is not quiet
@@ -96,7 +97,7 @@ async def test_a_worker_that_dies_releases_what_it_owed(door: tuple[Workers, Pat
     workers, path = door
     worker = FakeWorker(path)
     await worker.hear()
-    stopping = asyncio.create_task(workers.stop(VIP, 5.0))
+    stopping = asyncio.create_task(hand_over(workers, VIP, 5.0))
     await worker.hear()
     worker.sock.close()
     await asyncio.wait_for(stopping, 1)

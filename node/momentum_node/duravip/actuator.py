@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import errno
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Final, Literal, Protocol, TypeAlias
 
 from momentum_node.config.model import Address
@@ -29,6 +29,7 @@ from momentum_node.duravip.plumbing import (
     State,
     VipPlan,
 )
+from momentum_node.duravip.turns import Turns
 from momentum_node.duravip.vip import Announce, Contest, Plumb, Unplumb, Witness
 
 __all__ = ["Actuator", "Feedback", "Services", "VipPlan"]
@@ -48,7 +49,7 @@ class Feedback(Protocol):
     """Who is told: the driver, which passes it to the machine. `now` is monotonic, in seconds."""
 
     def is_granted(self, vip: Address) -> bool: ...
-    async def round_trip(self) -> None: ...
+    def round_trip(self) -> Awaitable[None]: ...
     def whose(self, mac: bytes) -> str | None: ...
     def on_plumbed(self, vip: Address, now: float) -> None: ...
     def on_unplumbed(self, vip: Address, now: float) -> None: ...
@@ -78,6 +79,7 @@ class Actuator:
         self._lease_s = lease_s
         self._plumbing = Plumbing(link, services, tell, clock)
         self._places: dict[Address, Place] = {}
+        self._turns = Turns()
         self._asides: set[asyncio.Task[None]] = set()
         self.plans: Mapping[Address, VipPlan] = {}
         self.counts: Counter[str] = Counter()  # by `Count`
@@ -157,6 +159,11 @@ class Actuator:
         """The addresses that the kernel may have through us."""
         return frozenset(vip for vip, place in self._places.items() if place.state not in (State.IDLE, State.PROBING))
 
+    @property
+    def steps(self) -> int:
+        """Another number when an address got further, or back."""
+        return self._plumbing.steps
+
     def state(self, vip: Address) -> State:
         """How far `vip` got."""
         place = self._places.get(vip)
@@ -191,7 +198,7 @@ class Actuator:
         elif place.state is State.SERVING:
             self._tell.on_plumbed(place.address, self._clock())
         if planned:
-            place.planned.set()
+            place.expect_silence()
 
     def _unplumb(self, place: Place, grace_s: float) -> None:
         if place.order is Direction.DOWN and (place.state is State.UNPLUMBING or grace_s >= place.grace_s):
@@ -202,6 +209,7 @@ class Actuator:
         place.task = asyncio.create_task(self._bring_down(place, grace_s))
 
     async def _bring_up(self, place: Place) -> None:
+        await self._turns.take()
         async with place.lock:
             plan = self.plans.get(place.address)
             if plan is None:

@@ -53,6 +53,7 @@ class Driver:
         self._stopping = False
         self._taken_since: float | None = None  # when the engine first said that we are a member already
         self._settling = False
+        self._settles_soon = False
         self._mark: object = None  # of the machine when a change was last told
         self._alarms: tuple[str, ...] = ()
         self._unread = Unread()
@@ -108,6 +109,17 @@ class Driver:
         if machine is not None:
             self._decide(lambda: what(machine, monotonic()))
 
+    def _tell_of_many(self, what: Callable[[DuraVip], None]) -> None:
+        """The same for what comes for a thousand addresses at once: effects follow when this turn of the loop ends."""
+        machine = self.machine
+        if machine is not None and self._or_end(lambda: what(machine)) and not self._settles_soon:
+            self._settles_soon = True
+            asyncio.get_running_loop().call_soon(self._settle_of_many)
+
+    def _settle_of_many(self) -> None:
+        self._settles_soon = False
+        self._or_end(self._settle)
+
     def multicast(self, data: bytes) -> None:
         """Send what is no word of the machine's. Raises `BusError` when it does not go."""
         if self._bus is None:
@@ -120,13 +132,13 @@ class Driver:
         """The kernel has the address, services run."""
         if self.neighbourhood is not None:
             self.neighbourhood.came(vip)
-        self.tell(lambda machine, _now: machine.on_plumbed(vip, now))
+        self._tell_of_many(lambda machine: machine.on_plumbed(vip, now))
 
     def on_unplumbed(self, vip: Address, now: float) -> None:
         """The kernel confirmed that the address is gone."""
         if self.neighbourhood is not None:
             self.neighbourhood.gone(vip)
-        self.tell(lambda machine, _now: machine.on_unplumbed(vip, now))
+        self._tell_of_many(lambda machine: machine.on_unplumbed(vip, now))
 
     def on_plumb_failed(self, vip: Address, reason: str, now: float) -> None:
         """The address cannot be served here."""
@@ -141,7 +153,7 @@ class Driver:
 
     def on_witnessed(self, vip: Address, mac: bytes | None, now: float) -> None:
         """Who answers for an address that another member is about to plumb."""
-        self.tell(lambda machine, _now: machine.on_witnessed(vip, mac, now))
+        self._tell_of_many(lambda machine: machine.on_witnessed(vip, mac, now))
 
     def whose(self, mac: bytes) -> str | None:
         """The member, present or gone, that has this hardware address."""
@@ -151,9 +163,9 @@ class Driver:
         """The ticket still holds (asked immediately before the kernel call)."""
         return self.machine is not None and self.machine.is_granted(vip)
 
-    async def round_trip(self) -> None:
-        """Returns when all that members said until now has arrived here; not while the ring stands still."""
-        await self._round_trips.make()
+    def round_trip(self) -> "asyncio.Future[None]":
+        """Done when all that members said until now has arrived here; not while the ring stands still."""
+        return self._round_trips.make()
 
     # -- one membership --------------------------------------------------------------------------
 
@@ -202,13 +214,19 @@ class Driver:
         return self._bus.local
 
     def _decide(self, feed: Callable[[], None]) -> None:
-        """Feed the machine, do what follows. A defect in it ends `run`: who cannot decide must hold no address."""
+        """Feed the machine, do what follows."""
+        if self._or_end(feed):
+            self._or_end(self._settle)
+
+    def _or_end(self, work: Callable[[], None]) -> bool:
+        """A defect in the machine ends `run`: who cannot decide must hold no address."""
         try:
-            feed()
-            self._settle()
+            work()
         except Exception as defect:  # whatever it is, the process ends with it
             if self._over is not None and not self._over.done():
                 self._over.set_exception(defect)
+            return False
+        return True
 
     def _settle(self) -> None:
         """Carry out what the machine decided, until it has nothing more to say. Feedback may come while we do."""

@@ -1,6 +1,6 @@
 """Carries out what the core asks for: the one place that joins leases, wire, sockets and listeners. Decides no address.
 
-    records in   `execute`       one batch, in order; neighbours of one kind share a netlink batch
+    records in   `execute`       one batch; what is of one kind shares a netlink batch (batches.py)
     time passes  `tick`          renewals, probes, announcements
     records out  `outbox`        replies and events, each with a descriptor or None
 
@@ -11,9 +11,9 @@ import errno
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
 
 from momentum_node.duravip.announcing import Announcer
+from momentum_node.duravip.batches import batches
 from momentum_node.duravip.ether import Claim, Ether
 from momentum_node.duravip.journal import PlumbJournal
 from momentum_node.duravip.leases import Leases, Turned
@@ -90,8 +90,8 @@ class Executor:
 
     def execute(self, records: Iterable[Record]) -> None:
         """Carry out one batch; the replies are in the outbox, those of probes follow when there is a verdict."""
-        for kind, group in groupby(records, key=lambda record: record.kind):
-            self._execute(kind, list(group))
+        for kind, group in batches(records):
+            self._execute(kind, group)
 
     def _execute(self, kind: Kind, records: list[Record]) -> None:
         match kind:

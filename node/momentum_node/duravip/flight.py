@@ -32,9 +32,21 @@ _PLAIN: Final = {
     "ipaddress": {"IPv4Address", "IPv6Address"},
 }
 DRIVERS: Final = {
-    *("actuator", "announcing", "arp", "driver", "ether", "executor", "journal", "leases", "link", "listeners"),
+    *(
+        "actuator",
+        "announcing",
+        "arp",
+        "batches",
+        "driver",
+        "ether",
+        "executor",
+        "journal",
+        "leases",
+        "link",
+        "listeners",
+    ),
     *("neighbour", "neighbourhood", "plumbing", "probing", "recorder", "records", "roundtrips", "rtnetlink"),
-    *("sockdiag", "surroundings"),
+    *("sockdiag", "surroundings", "turns"),
 }
 """The modules of this package that act; nothing of theirs is in a machine, or comes out of a file."""
 

@@ -1,7 +1,8 @@
 """The core's end of the link to its supervisor: typed calls in, results and events out (records.py has the bytes).
 
-Requests are carried out in the order they were made. A call that is cancelled may have been carried out all the same:
-undo what you asked for, do not assume. After `isolated` the supervisor refuses what was asked before it with ESTALE.
+A request is made when it is called, and its answer awaited. What concerns one address is carried out in the order in
+which it was asked for. A call that is cancelled may have been carried out all the same: undo what you asked for, do not
+assume. After `isolated` the supervisor refuses what was asked before it with ESTALE.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from momentum_node.config.model import Address
 from momentum_node.duravip.records import AUTOMATIC, FLOATING, NO_MAC, Kind, Record, receive_record, send_record
@@ -26,6 +27,13 @@ def mac_bytes(mac: Mac) -> bytes:
     """As frames and messages carry it."""
     return bytes.fromhex(mac.replace(":", ""))
 
+
+T = TypeVar("T")
+Read: TypeAlias = Callable[[Record, int | None], T]
+"""What a reply and its descriptor mean."""
+
+ANSWERS_PER_TURN: Final = 64
+"""Read in one turn of the loop: each makes a task go on, and the heartbeat must not wait for thousands of them."""
 
 EventKind: TypeAlias = Literal["vanished", "restored", "link-down", "link-up", "conflict", "isolated", "gone"]
 
@@ -84,11 +92,25 @@ class HeldAddress:
 
 @dataclass(slots=True)
 class Pending:
-    """A request under way: `what` it was, in words, and what came for it so far."""
+    """A request under way: in words, if it fails; whom its result concerns; what came for it so far."""
 
     what: str
-    result: "asyncio.Future[tuple[Record, int | None]]"
+    about: tuple[object, ...]
+    result: "asyncio.Future[Any]"
+    read: Read[Any]
     listed: list[HeldAddress]
+
+    def fails(self, number: int) -> None:
+        """Tell who waits, if anybody does."""
+        if not self.result.done():
+            self.result.set_exception(SupervisorError(self.what.format(*self.about), number))
+
+    def succeeds(self, record: Record, descriptor: int | None) -> None:
+        """The same."""
+        try:
+            self.result.set_result(self.read(record, descriptor))
+        except ProtocolError as error:
+            self.result.set_exception(error)
 
 
 class SupervisorLink:
@@ -104,38 +126,38 @@ class SupervisorLink:
         self._last_id = 0
         self._epoch = 0
         self._is_open = True
+        self._is_flushing = False  # soon, or when the socket takes more
         self._loop.add_reader(sock.fileno(), self._on_readable)
 
     # -- calls -----------------------------------------------------------------------------------
 
-    async def probe(self, interface: str, address: Address) -> Mac | None:
+    def probe(self, interface: str, address: Address) -> "asyncio.Future[Mac | None]":
         """Who on the wire answers for `address`; None = nobody, after 40 ms."""
         record = Record(Kind.PROBE, interface=interface, address=address.packed)
-        reply, _ = await self._ask(record, f"{address} cannot be asked for on {interface}")
-        return None if reply.mac == NO_MAC else reply.mac.hex(":")
+        return self._ask(record, _who, "{} cannot be asked for on {}", address, interface)
 
-    async def plumb(self, interface: str, address: Address, prefix_length: int) -> None:
+    def plumb(self, interface: str, address: Address, prefix_length: int) -> "asyncio.Future[None]":
         """Put `address` on `interface`, with a lifetime that the supervisor renews while `heartbeat` is heard."""
         record = Record(Kind.ADD, interface=interface, address=address.packed, prefix_length=prefix_length)
-        await self._ask(record, f"{address}/{prefix_length} cannot be plumbed on {interface}")
+        return self._ask(record, _done, "{}/{} cannot be plumbed on {}", address, prefix_length, interface)
 
-    async def unplumb(self, address: Address) -> None:
-        """End its floating listeners, reset its connections, delete it. Returns when the kernel has confirmed."""
-        await self._ask(Record(Kind.REMOVE, address=address.packed), f"{address} cannot be unplumbed")
+    def unplumb(self, address: Address) -> "asyncio.Future[None]":
+        """End its floating listeners, reset its connections, delete it. Done when the kernel has confirmed."""
+        return self._ask(Record(Kind.REMOVE, address=address.packed), _done, "{} cannot be unplumbed", address)
 
-    async def announce(self, address: Address) -> None:
+    def announce(self, address: Address) -> "asyncio.Future[None]":
         """Start its announcements (ARP, neighbour advertisements); they go on by themselves for 10 s."""
-        await self._ask(Record(Kind.ANNOUNCE, address=address.packed), f"{address} cannot be announced")
+        return self._ask(Record(Kind.ANNOUNCE, address=address.packed), _done, "{} cannot be announced", address)
 
     def tell_neighbour(self, address: Address, mac: bytes) -> None:
         """Tell one host where `address` is, if it is held. Nobody answers."""
         if self._is_open:
             self._unsent.append(Record(Kind.TELL, address=address.packed, mac=mac))
-            self._flush()
+            self._flush_soon()
 
-    async def open_listener(
+    def open_listener(
         self, address: Address | None, port: int, backlog: int, floating: bool = False
-    ) -> socket.socket:
+    ) -> "asyncio.Future[socket.socket]":
         """A bound, listening socket; the caller owns this copy. `address` None = any IPv4 address.
 
         `floating`: the address is a DuraVIP; it need not be on this host yet, and `unplumb` ends the listener.
@@ -147,39 +169,37 @@ class SupervisorLink:
             backlog=backlog,
             flags=FLOATING if floating else 0,
         )
-        endpoint = f"{address or '*'}:{port}"
-        _, descriptor = await self._ask(record, f"cannot listen on {endpoint}")
-        if descriptor is None:
-            raise ProtocolError(f"the supervisor sent no socket for {endpoint}")
-        return socket.socket(fileno=descriptor)
+        return self._ask(record, _socket, "cannot listen on {}:{}", address or "*", port)
 
-    async def close_listener(self, address: Address | None, port: int) -> None:
+    def close_listener(self, address: Address | None, port: int) -> "asyncio.Future[None]":
         """Stop every process that accepts there."""
         record = Record(Kind.CLOSE, address=b"" if address is None else address.packed, port=port)
-        await self._ask(record, f"cannot close the listener {address or '*'}:{port}")
+        return self._ask(record, _done, "cannot close the listener {}:{}", address or "*", port)
 
-    async def destroy_sockets(self, address: Address) -> None:
+    def destroy_sockets(self, address: Address) -> "asyncio.Future[None]":
         """Reset every TCP connection whose local address this is."""
-        await self._ask(Record(Kind.DESTROY, address=address.packed), f"connections of {address} cannot be reset")
+        return self._ask(
+            Record(Kind.DESTROY, address=address.packed), _done, "connections of {} cannot be reset", address
+        )
 
     async def held(self) -> tuple[HeldAddress, ...]:
         """What the supervisor holds in the kernel now."""
-        pending = self._send(Record(Kind.LIST), "the held addresses cannot be listed")
+        pending = self._send(Record(Kind.LIST), _done, "the held addresses cannot be listed")
         await pending.result
         return tuple(pending.listed)
 
-    async def set_lifetime(self, seconds: int | None) -> None:
+    def set_lifetime(self, seconds: int | None) -> "asyncio.Future[None]":
         """How long the kernel keeps an address without us; None = 2 s, or 10 above 512 addresses; 0 = for ever."""
         number = AUTOMATIC if seconds is None else seconds
-        await self._ask(Record(Kind.LIFETIME, number=number), f"a lifetime of {seconds} s cannot be set")
+        return self._ask(Record(Kind.LIFETIME, number=number), _done, "a lifetime of {} s cannot be set", seconds)
 
-    async def set_quiet(self, is_quiet: bool) -> None:
+    def set_quiet(self, is_quiet: bool) -> "asyncio.Future[None]":
         """Whether announcements are not broadcast: then only `tell_neighbour` tells anybody."""
-        await self._ask(Record(Kind.QUIET, number=int(is_quiet)), "announcements cannot be changed")
+        return self._ask(Record(Kind.QUIET, number=int(is_quiet)), _done, "announcements cannot be changed")
 
-    async def look(self) -> None:
+    def look(self) -> "asyncio.Future[None]":
         """Have the held addresses compared with the kernel's now; what is missing is put back and told as an event."""
-        await self._ask(Record(Kind.LOOK), "the held addresses cannot be compared")
+        return self._ask(Record(Kind.LOOK), _done, "the held addresses cannot be compared")
 
     def heartbeat(self) -> None:
         """This loop runs. To be called every 100 ms: after 1 s without, the supervisor kills this process."""
@@ -196,48 +216,61 @@ class SupervisorLink:
         self._loop.remove_writer(self._sock.fileno())
         self._sock.close()
         for pending in self._pending.values():
-            if not pending.result.done():
-                pending.result.set_exception(SupervisorError(pending.what, 0))
+            pending.fails(0)
         self._pending.clear()
 
     # -- the wire --------------------------------------------------------------------------------
 
-    async def _ask(self, record: Record, what: str) -> tuple[Record, int | None]:
-        return await self._send(record, what).result
+    def _ask(self, record: Record, read: Read[T], what: str, *about: object) -> "asyncio.Future[T]":
+        return self._send(record, read, what, *about).result
 
-    def _send(self, record: Record, what: str) -> Pending:
-        pending = Pending(what, self._loop.create_future(), [])
+    def _send(self, record: Record, read: Read[Any], what: str, *about: object) -> Pending:
+        pending = Pending(what, about, self._loop.create_future(), read, [])
         if not self._is_open:
-            raise SupervisorError(what, 0)
+            pending.fails(0)
+            return pending
         self._last_id = self._last_id % 0xFFFF_FFFF + 1
         self._pending[self._last_id] = pending
-        self._unsent.append(_numbered(record, self._last_id, self._epoch))
-        self._flush()
+        self._unsent.append(record._replace(id=self._last_id, epoch=self._epoch))
+        self._flush_soon()
         return pending
 
+    def _flush_soon(self) -> None:
+        """With whatever else this turn of the loop asks for: the supervisor carries it out together."""
+        if not self._is_flushing:
+            self._is_flushing = True
+            self._loop.call_soon(self._flush)
+
     def _flush(self) -> None:
+        self._is_flushing = False
         try:
-            while self._unsent:
+            while self._is_open and self._unsent:
                 send_record(self._sock, self._unsent[0])
                 self._unsent.popleft()
         except BlockingIOError:
-            self._loop.add_writer(self._sock.fileno(), self._flush)
-            return
+            self._is_flushing = True
+            self._loop.add_writer(self._sock.fileno(), self._on_writable)
         except OSError:
             self._on_end()
-            return
+
+    def _on_writable(self) -> None:
         self._loop.remove_writer(self._sock.fileno())
+        self._flush()
 
     def _on_readable(self) -> None:
         try:
-            while self._is_open and (received := receive_record(self._sock)) is not None:
+            for _ in range(ANSWERS_PER_TURN):
+                if not self._is_open:
+                    return
+                received = receive_record(self._sock)
+                if received is None:
+                    self._on_end()
+                    return
                 self._take(*received)
         except BlockingIOError:
             return
         except (OSError, ProtocolError):
             self._on_end()
-            return
-        self._on_end()
 
     def _on_end(self) -> None:
         if self._is_open:
@@ -262,9 +295,9 @@ class SupervisorLink:
             if descriptor is not None:
                 os.close(descriptor)
         elif record.errno:
-            pending.result.set_exception(SupervisorError(pending.what, record.errno))
+            pending.fails(record.errno)
         else:
-            pending.result.set_result((record, descriptor))
+            pending.succeeds(record, descriptor)
 
     def _isolated(self, epoch: int) -> None:
         """What was asked before is void; what is asked from now on was decided knowing it."""
@@ -272,8 +305,7 @@ class SupervisorLink:
         waiting, self._pending = self._pending, {}
         self._unsent.clear()
         for pending in waiting.values():
-            if not pending.result.done():
-                pending.result.set_exception(SupervisorError(pending.what, errno.ESTALE))
+            pending.fails(errno.ESTALE)
 
 
 async def connect_supervisor(descriptor: int) -> SupervisorLink:
@@ -283,19 +315,18 @@ async def connect_supervisor(descriptor: int) -> SupervisorLink:
     return SupervisorLink(sock)
 
 
-def _numbered(record: Record, request: int, epoch: int) -> Record:
-    return Record(
-        record.kind,
-        id=request,
-        epoch=epoch,
-        address=record.address,
-        prefix_length=record.prefix_length,
-        interface=record.interface,
-        port=record.port,
-        backlog=record.backlog,
-        flags=record.flags,
-        number=record.number,
-    )
+def _done(_record: Record, _descriptor: int | None) -> None:
+    """It is done, and that is all."""
+
+
+def _who(record: Record, _descriptor: int | None) -> Mac | None:
+    return None if record.mac == NO_MAC else record.mac.hex(":")
+
+
+def _socket(_record: Record, descriptor: int | None) -> socket.socket:
+    if descriptor is None:
+        raise ProtocolError("the supervisor sent no socket for a listener")
+    return socket.socket(fileno=descriptor)
 
 
 _EVENTS: Final[dict[Kind, EventKind]] = {

@@ -18,11 +18,10 @@ Endpoint: TypeAlias = tuple[bytes, int]
 
 @dataclass(slots=True)
 class Listening:
-    """`floating`: its address is a DuraVIP. `claimed`: the running core asked for it."""
+    """`floating`: its address is a DuraVIP."""
 
     sock: socket.socket
     floating: bool
-    claimed: bool = True
 
 
 class Listeners:
@@ -30,6 +29,7 @@ class Listeners:
 
     def __init__(self) -> None:
         self._open: dict[Endpoint, Listening] = {}
+        self._unclaimed: set[Endpoint] = set()  # of an earlier core; this one did not ask for them yet
 
     def open(self, address: bytes, port: int, backlog: int, floating: bool) -> socket.socket:
         """The socket of this endpoint, bound and listening; the same one as before where there is one.
@@ -40,11 +40,12 @@ class Listeners:
         if listening is None:
             listening = self._open[address, port] = Listening(_bind(address, port, floating), floating)
         listening.sock.listen(backlog)
-        listening.claimed = True
+        self._unclaimed.discard((address, port))
         return listening.sock
 
     def close(self, address: bytes, port: int) -> None:
         """Nobody accepts there any more; nothing happens where nothing is open."""
+        self._unclaimed.discard((address, port))
         listening = self._open.pop((address, port), None)
         if listening is not None:
             _end(listening.sock)
@@ -57,12 +58,11 @@ class Listeners:
     def core_ended(self) -> None:
         """End every floating listener; keep the others for the next core, so that their backlog waits for it."""
         self.give_up({address for address, _ in self._open})
-        for listening in self._open.values():
-            listening.claimed = False
+        self._unclaimed = set(self._open)
 
     def close_unclaimed(self) -> None:
         """End what an earlier core opened and this one did not ask for."""
-        for address, port in [key for key, each in self._open.items() if not each.claimed]:
+        for address, port in list(self._unclaimed):
             self.close(address, port)
 
     def close_all(self) -> None:

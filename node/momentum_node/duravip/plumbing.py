@@ -12,10 +12,11 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, Protocol, TypeVar
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
 
 from momentum_node.config.model import Address
 from momentum_node.duravip.link import Mac, SupervisorError, mac_bytes
@@ -30,9 +31,13 @@ The supervisor of a core that was killed removes its addresses within 50 ms, and
 REMOVE_AGAIN_S: Final = 0.5
 LEASE_SLACK_S: Final = 0.5  # the kernel removes an address up to 0.33 s after its lease (failover §0, finding 5)
 GRACE_SLACK_S: Final = 1.0
+GOING_AT_ONCE: Final = 8
+"""Of many addresses that are handed over together so many are without an answer at a time, each for a moment: all at
+once would be away until the last of them is up again (F11).
+"""
 SHORT_LEASE_S, LONG_LEASE_S, SHORT_LIMIT = 2.0, 10.0, 512
 
-_T = TypeVar("_T")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ class Place:
     """One address on this node. Only who has the `lock` changes `state`.
 
     `contested_by` answers for it now; `stranger` did so for too long; `plan` = what it was plumbed with; `hearsay` =
-    what other members hear while we ask.
+    what other members hear while we ask; `asked`: is answered soon, and need not be once the order is `planned`.
     """
 
     address: Address
@@ -86,6 +91,7 @@ class Place:
     grace_s: float = 0.0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     planned: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: "asyncio.Future[Any] | None" = None
     task: "asyncio.Task[None] | None" = None
     retry: "asyncio.Task[None] | None" = None
     sockets: list[tuple[int, socket.socket]] = field(default_factory=list)
@@ -97,19 +103,30 @@ class Place:
     plan: VipPlan | None = None
     hearsay: Hearsay = field(default_factory=Hearsay)
 
+    def expect_silence(self) -> None:
+        """The order is `planned`: nobody will answer."""
+        self.planned.set()
+        if self.asked is not None:
+            self.asked.cancel()
+
+    def keep(self, port: int, opened: "asyncio.Future[socket.socket]") -> None:
+        """A listener of ours, unless it could not be opened."""
+        if not opened.cancelled() and opened.exception() is None:
+            self.sockets.append((port, opened.result()))
+
 
 class Link(Protocol):
     """What this module asks of the supervisor: `SupervisorLink`."""
 
-    async def probe(self, interface: str, address: Address) -> Mac | None: ...
-    async def plumb(self, interface: str, address: Address, prefix_length: int) -> None: ...
-    async def unplumb(self, address: Address) -> None: ...
-    async def announce(self, address: Address) -> None: ...
-    async def look(self) -> None: ...
-    async def open_listener(
+    def probe(self, interface: str, address: Address) -> Awaitable[Mac | None]: ...
+    def plumb(self, interface: str, address: Address, prefix_length: int) -> Awaitable[None]: ...
+    def unplumb(self, address: Address) -> Awaitable[None]: ...
+    def announce(self, address: Address) -> Awaitable[None]: ...
+    def look(self) -> Awaitable[None]: ...
+    def open_listener(
         self, address: Address | None, port: int, backlog: int, floating: bool = False
-    ) -> socket.socket: ...
-    async def close_listener(self, address: Address | None, port: int) -> None: ...
+    ) -> Awaitable[socket.socket]: ...
+    def close_listener(self, address: Address | None, port: int) -> Awaitable[None]: ...
 
 
 class Services(Protocol):
@@ -117,6 +134,9 @@ class Services(Protocol):
 
     async def start(self, address: Address, sockets: list[tuple[int, socket.socket]]) -> None:
         """The address is here: accept on these (port, socket) pairs, which are the callee's now; deliver from it."""
+
+    async def leave(self, address: Address, grace_s: float) -> None:
+        """Begin nothing that takes long on the address, serve its clients; returns when what took long has ended."""
 
     async def stop(self, address: Address, grace_s: float) -> None:
         """End what uses the address within `grace_s`; returns when nothing does, or the grace is over."""
@@ -128,8 +148,8 @@ class Decider(Protocol):
     def is_granted(self, vip: Address) -> bool:
         """The ticket of the order still holds."""
 
-    async def round_trip(self) -> None:
-        """Returns when all that members said until now has arrived here; not while the ring stands still."""
+    def round_trip(self) -> Awaitable[None]:
+        """Done when all that members said until now has arrived here; not while the ring stands still."""
 
 
 class Plumbing:
@@ -140,29 +160,34 @@ class Plumbing:
         self._services = services
         self._tell = tell
         self._clock = clock
+        self._going = asyncio.Semaphore(GOING_AT_ONCE)
         self.lease_s = SHORT_LEASE_S
+        self.steps = 0
+        """Counts every change of a state."""
 
     async def acquire(self, place: Place, plan: VipPlan) -> bool:
         """Bring the address up and serve it; False when the ticket was gone before the kernel call (S7).
 
         Raises `InUse`, `SupervisorError`: then the caller takes down what there may be.
         """
-        place.plan, place.state = plan, State.PROBING
+        place.plan = plan
+        self._enter(place, State.PROBING)
         unopened = plan.ports
         asks = plan.probe and not place.planned.is_set()
         while asks:
             await self._await_silence(place, plan)
-            await _all(*self._opening(place, unopened), self._hear_out(place))
+            await _all(*self._opening(place, unopened), self._heard_out(place))
             unopened = ()
             asks = await self._ask_witnesses(place) is not None  # a word that came meanwhile
         if not self._tell.is_granted(place.address):
             return False
         # In one go: the supervisor announces in the turn in which it plumbs, and nobody waits for two answers.
+        opening = self._opening(place, unopened)
         plumb = self._link.plumb(plan.interface, place.address, plan.prefix_length)
-        await _all(*self._opening(place, unopened), plumb, self._link.announce(place.address))
-        place.state = State.PLUMBED
+        await _all(*opening, plumb, self._link.announce(place.address))
+        self._enter(place, State.PLUMBED)
         await self._serve(place)
-        place.state = State.SERVING
+        self._enter(place, State.SERVING)
         return True
 
     async def release(self, place: Place, grace_s: float) -> None:
@@ -171,17 +196,29 @@ class Plumbing:
         With a grace sessions end first; without, the address goes first and whoever used it learns afterwards.
         """
         if grace_s > 0 and place.is_started:
-            place.state = State.DRAINING
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(grace_s + GRACE_SLACK_S):
-                    await self._services.stop(place.address, grace_s)
-            place.is_started = False
-        place.state = State.UNPLUMBING
+            self._enter(place, State.DRAINING)
+            until = self._clock() + grace_s
+            await _within(grace_s, self._services.leave(place.address, grace_s))
+            async with self._going:
+                left_s = max(0.0, until - self._clock())
+                await _within(left_s + GRACE_SLACK_S, self._services.stop(place.address, left_s))
+                place.is_started = False
+                await self._go(place)
+        else:
+            await self._go(place)
+
+    async def _go(self, place: Place) -> None:
+        self._enter(place, State.UNPLUMBING)
         await self._unplumb(place)
         if place.is_started:
             place.is_started = False
             await self._services.stop(place.address, 0.0)
-        place.state, place.plan, place.contested_by = State.IDLE, None, None
+        self._enter(place, State.IDLE)
+        place.plan = place.contested_by = None
+
+    def _enter(self, place: Place, state: State) -> None:
+        place.state = state
+        self.steps += 1
 
     async def change_ports(self, place: Place, plan: VipPlan) -> None:
         """Open and close listeners of an address that stays. Raises `SupervisorError` when one cannot be opened."""
@@ -220,7 +257,8 @@ class Plumbing:
 
     async def _ask_wire(self, place: Place, plan: VipPlan) -> Mac | None:
         """Who answers; None also when a `planned` order came while we asked."""
-        mac = await _unless_ordered(place, self._link.probe(plan.interface, place.address))
+        place.asked = asyncio.ensure_future(self._link.probe(plan.interface, place.address))
+        (mac,) = await _all(place.asked)
         if mac is not None:
             place.hearsay.heard(mac_bytes(mac))
         return mac
@@ -239,15 +277,18 @@ class Plumbing:
             await _ordered_within(place, step_s)
         return None
 
-    async def _hear_out(self, place: Place) -> None:
-        """Returns when what a witness said while we asked has arrived (decision 0034)."""
-        await _unless_ordered(place, self._tell.round_trip())
+    def _heard_out(self, place: Place) -> Awaitable[None]:
+        """Done when what a witness said while we asked has arrived (decision 0034)."""
+        place.asked = asyncio.ensure_future(self._tell.round_trip())
+        return place.asked
 
-    def _opening(self, place: Place, ports: tuple[tuple[int, int], ...]) -> list[Coroutine[object, object, None]]:
+    def _opening(self, place: Place, ports: tuple[tuple[int, int], ...]) -> list["asyncio.Future[socket.socket]"]:
         return [self._open(place, port, backlog) for port, backlog in ports]
 
-    async def _open(self, place: Place, port: int, backlog: int) -> None:
-        place.sockets.append((port, await self._link.open_listener(place.address, port, backlog, floating=True)))
+    def _open(self, place: Place, port: int, backlog: int) -> "asyncio.Future[socket.socket]":
+        opened = asyncio.ensure_future(self._link.open_listener(place.address, port, backlog, floating=True))
+        opened.add_done_callback(partial(place.keep, port))
+        return opened
 
     async def _serve(self, place: Place) -> None:
         """From here on the sockets are the services'."""
@@ -273,23 +314,21 @@ class Plumbing:
             return
 
 
-async def _all(*work: Awaitable[None]) -> None:
-    """Together. Raises the first error, when all have ended."""
+async def _all(*work: Awaitable[T]) -> list[T | None]:
+    """What they bring, when all have ended. Raises the first error; who was cancelled by a `planned` order has none."""
+    brought: list[T | None] = []
     for outcome in await asyncio.gather(*work, return_exceptions=True):
-        if isinstance(outcome, BaseException):
+        if isinstance(outcome, Exception):
             raise outcome
+        brought.append(None if isinstance(outcome, BaseException) else outcome)
+    return brought
 
 
-async def _unless_ordered(place: Place, work: Coroutine[object, object, _T]) -> _T | None:
-    """What `work` gives; None when a `planned` order comes before, which ends it."""
-    doing = asyncio.ensure_future(work)
-    ordered = asyncio.ensure_future(place.planned.wait())
-    try:
-        await asyncio.wait({doing, ordered}, return_when=asyncio.FIRST_COMPLETED)
-        return doing.result() if doing.done() else None
-    finally:
-        doing.cancel()
-        ordered.cancel()
+async def _within(limit_s: float, work: Awaitable[None]) -> None:
+    """Returns when it has ended, or been ended by the limit."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(limit_s):
+            await work
 
 
 async def _ordered_within(place: Place, pause_s: float) -> None:

@@ -25,10 +25,9 @@ A reply to OPEN carries one descriptor (SCM_RIGHTS). Addresses travel packed (4 
 
 import array
 import socket
-from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from momentum_node.errors import ProtocolError
 
@@ -69,8 +68,7 @@ class Kind(IntEnum):
     ISOLATED = 39  # epoch: every address was removed; requests of an older epoch are refused with ESTALE
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One packet; the table above says which fields a kind uses."""
 
     kind: Kind
@@ -150,7 +148,10 @@ def receive_record(sock: socket.socket) -> tuple[Record, int | None] | None:
     Raises `BlockingIOError` when nothing is there, `ProtocolError` when it is not a record of ours.
     """
     data, ancillary, _, _ = sock.recvmsg(RECORD_BYTES + 1, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
-    descriptor = next((array.array("i", raw[:4])[0] for _, kind, raw in ancillary if kind == socket.SCM_RIGHTS), None)
     if not data:
         return None
-    return unpack(data), descriptor
+    return unpack(data), _descriptor(ancillary) if ancillary else None
+
+
+def _descriptor(ancillary: list[tuple[int, int, bytes]]) -> int | None:
+    return next((array.array("i", raw[:4])[0] for _, kind, raw in ancillary if kind == socket.SCM_RIGHTS), None)

@@ -33,32 +33,32 @@ class RoundTrips:
     def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
         self._number = random.getrandbits(62)  # unlike those of an earlier process with our pid
-        self._next: asyncio.Future[None] | None = None
-        self._under_way: dict[bytes, asyncio.Future[None]] = {}
+        self._next: list[asyncio.Future[None]] = []
+        self._under_way: dict[bytes, list[asyncio.Future[None]]] = {}
 
-    async def make(self) -> None:
-        """Returns when a word that is said after this call has come back: never, if the membership ends before."""
-        if self._next is None:
-            loop = asyncio.get_running_loop()
-            self._next = loop.create_future()
+    def make(self) -> "asyncio.Future[None]":
+        """Done when a word that is said after this call has come back: never, if the membership ends before."""
+        loop = asyncio.get_running_loop()
+        if not self._next:
             loop.call_soon(self._say)
-        await asyncio.shield(self._next)
+        back: asyncio.Future[None] = loop.create_future()
+        self._next.append(back)
+        return back
 
     def came(self, data: bytes) -> None:
         """One of our own is back."""
-        if (waiting := self._under_way.pop(data, None)) is not None and not waiting.done():
-            waiting.set_result(None)
+        for back in self._under_way.pop(data, ()):
+            if not back.done():
+                back.set_result(None)
 
     def membership_ended(self) -> None:
         """What is under way comes back to nobody."""
         self._under_way.clear()
 
     def _say(self) -> None:
-        waiting, self._next = self._next, None
         self._number += 1
         word = echo(self._number)
-        if waiting is not None:
-            self._under_way[word] = waiting
+        self._under_way[word], self._next = self._next, []
         try:
             self._send(word)
         except BusError:  # the membership ends: everything is given up, also what waits for this

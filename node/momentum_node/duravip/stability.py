@@ -38,12 +38,15 @@ class Stability:
         self._catalogues: dict[Run, Catalogue] = {}
         self._view: dict[Address, float] = {}
         self._configuration: dict[Address, float] = {}
+        self.looks = 0
+        """How many tables were seen."""
 
     def look(self, table: Table | None, now: float) -> None:
         """The table as it is; None while states are exchanged: what they change is seen afterwards."""
         if table is None or (table is self._table and table.elections == self._elections):
             return
         self._table, self._elections = table, table.elections
+        self.looks += 1
         standings = {(s.member, s.incarnation): s for s in table.standings.values()}
         self._see_candidates({run: s.candidate_for for run, s in standings.items()}, table.index, now)
         self._see_catalogues({run: table.catalogues[s.facts.digest] for run, s in standings.items()}, now)

@@ -10,13 +10,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from momentum_node.clock import monotonic
+from momentum_node.pace import Pace
 from momentum_node.peer import is_welcome, listen_for_streams
 from momentum_node.status.report import Report
 
-BURST_S = (0.05, 1.0)
-SHARE = 10
-"""After a report the core has so many times as long for other work as the report took: 10,000 addresses take long."""
+BURST_S = 0.05
 
 
 class Board:
@@ -29,8 +27,7 @@ class Board:
         self._line = b""
         self._body: Report | None = None
         self._news = asyncio.Event()
-        self._due: asyncio.TimerHandle | None = None
-        self._pause_s = BURST_S[0]
+        self._pace = Pace(self._publish, BURST_S)
         self._server: asyncio.Server | None = None
 
     async def listen(self, path: Path) -> None:
@@ -40,22 +37,18 @@ class Board:
 
     def changed(self) -> None:
         """Something may differ from the last report: build a new one soon."""
-        if self._due is None:
-            self._due = asyncio.get_running_loop().call_later(self._pause_s, self._publish)
+        self._pace.changed()
 
     def close(self) -> None:
         """Stop serving."""
-        if self._due is not None:
-            self._due.cancel()
+        self._pace.cancel()
         if self._server is not None:
             self._server.close()
 
     def _publish(self) -> None:
-        self._due, began = None, monotonic()
         report = self._build(self._revision)
         if report != self._body:
             self._put(report)
-        self._pause_s = min(BURST_S[1], max(BURST_S[0], SHARE * (monotonic() - began)))
 
     def _put(self, report: Report) -> None:
         self._revision += 1
