@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -233,6 +234,36 @@ async def nothing_is_lost_and_counters_go_on(story: Story) -> None:
     assert (report["mail"]["received"], report["mail"]["failed"]) == (150, 0)
 
 
+async def printed(story: Story, *words: str) -> tuple[int | None, str]:
+    """What a command of `momentum-node` says to this node, and its exit status."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "momentum_node", *words),
+        env={**os.environ, "MOMENTUM_RUN": str(story.node.folder / "run")},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    return process.returncode, said.decode()
+
+
+async def clients_are_counted_when_that_is_asked_for(story: Story) -> None:
+    question = ("inbound_audit", "show", "ip", "127.0.0.0/8")
+    code, said = await printed(story, *question)
+    assert (code, "this node counts nothing" in said) == (1, True)
+    await story.use('Listen "*:2525" {}', 'inbound_audit { Monitors = ( "86400,1" ) }')
+    async with asyncio.timeout(60):
+        while True:  # the worker reads the file after the core
+            talk = await Talk.to(2525)
+            code, said = await printed(story, *question)
+            if code == 0 and re.search("^Connections 86400/[01]: [1-9]", said, re.MULTILINE):
+                break
+            talk.close()
+    code, said = await printed(story, "count", "smtp", "127.0.0.1")
+    assert (code, said.split()[1]) == (0, "127.0.0.1/32")
+    assert int(said.split()[0]) >= 1
+    talk.close()
+
+
 def test_sockets_are_opened_closed_and_kept() -> None:
     told(
         sockets_are_opened_closed_and_kept,
@@ -242,7 +273,11 @@ def test_sockets_are_opened_closed_and_kept() -> None:
 
 
 def test_a_bad_file_and_what_only_a_start_reads_are_told_once() -> None:
-    told(a_bad_file_changes_nothing_and_is_told_once, what_only_a_start_reads_is_told_once_and_stays)
+    told(
+        a_bad_file_changes_nothing_and_is_told_once,
+        what_only_a_start_reads_is_told_once_and_stays,
+        clients_are_counted_when_that_is_asked_for,
+    )
 
 
 def test_duravips_come_and_go() -> None:
