@@ -156,8 +156,8 @@ REMOVALS: tuple[Removal, ...] = (
     ),
     _r(
         "R15",
-        "announcements breadth first, at most 500 a second",
-        "unit/test_supervisor_schedules.py::test_one_for_each_before_the_second_for_any_and_500_a_second",
+        "announcements breadth first, a burst and then 500 a second, the later ones spread",
+        "unit/test_supervisor_schedules.py::test_one_for_each_before_the_second_for_any_and_a_burst_and_then_500_a_second",
         "announcing.py",
         "and self._tokens >= 1 and len(chosen) < limit",
         "and len(chosen) < limit",
