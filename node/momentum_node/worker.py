@@ -249,7 +249,7 @@ class Worker:
         self._reload()  # what we mapped at our start may be of the core before this one
         self._name = frame.node_name
         if not self._opened.is_set():
-            await self._shards.open(frame.node_id, self._delivery.add, self._spawn)
+            await self._shards.open(frame.node_id, self._delivery.add, self._spawn, self._mover.uses)
             self._opened.set()
         self._delivery.leases.grants.core_is_back()
         self._door.core_is_back()

@@ -106,15 +106,18 @@ class World:
         target.close()
 
     def deliver_some(self) -> None:
-        """A worker has opened what was imported."""
+        """A worker has opened what was imported, and lets go of what is done with."""
+        share = self.rng.choice((0.4, 1.0))
         for number in range(self.used):
             shard = self.shard(OURS.format(number))
             found = recovered(shard)
             for kept in found:
                 for one in kept.recipients:
-                    if self.rng.random() < 0.4:
+                    if self.rng.random() < share:
                         shard.write([], [Outcome(one.id, Result.DELIVERED)], now=1000.0)
                         self.delivered[one.address] += 1
+            if shard.is_spent:
+                shard.clear()
             shard.close()
 
     # -- the judge

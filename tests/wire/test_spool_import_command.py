@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from momentum_node.spool.disk import RealDisk
 from momentum_node.spool.message import Envelope, Recipient, Transaction
 from momentum_node.spool.shard import Shard
 from tests.support.mailnode import MailNode
-from tests.support.nexthop import next_hop
+from tests.support.nexthop import NextHop, next_hop
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -98,6 +99,28 @@ async def test_a_running_node_delivers_all_of_it_once_although_the_import_is_kil
     assert sorted(path.name for path in dead.glob("shard-*/bodies/*")) == []
     again = await asyncio.to_thread(run, dead, tmp_path / "node" / "spool")
     assert (again.returncode, again.stdout[:2]) == (0, "0 ")
+
+
+def has(hop: NextHop, messages: int) -> bool:
+    return len(hop.content) == messages
+
+
+async def test_a_node_that_has_delivered_an_import_has_room_for_the_next(tmp_path: Path) -> None:
+    async with next_hop() as (hop, gateway):
+        node = MailNode(tmp_path / "node", gateway)
+        await node.start()
+        try:
+            for number in (0, 1):
+                dead = tmp_path / f"dead {number}"
+                dead_spool(dead, 10, first=10 * number, created=CREATED + number)
+                done = await asyncio.to_thread(run, dead, node.spool)
+                assert done.returncode == 0, done.stderr
+                await node.until(partial(has, hop, 10 * (number + 1)))
+                await node.until(lambda: not list(node.spool.glob("shard-15/*.seg")))
+            assert hop.subjects() == {str(number): 1 for number in range(20)}
+            assert sorted(path.name for path in node.spool.glob("shard-*")) == ["shard-00", "shard-15"]
+        finally:
+            await node.stop()
 
 
 def killed_in_the_middle(dead: Path, ours: Path, log: Path) -> list[str]:

@@ -111,6 +111,11 @@ class Mover:
         """Messages that neither leave nor are delivered for now."""
         return self._holdings.held
 
+    def uses(self, shard: int) -> bool:
+        """Something of a shard moves, or may move."""
+        leaving = [*self._sessions, *self._holdings.lanes, *self._dialling.values()]
+        return any(key.shard == shard for key in leaving) or any(visited == shard for _, visited in self._visits)
+
     def is_elsewhere(self, binding: str) -> bool:
         """Another member owns it: nothing of it is delivered here."""
         return self._holdings.is_elsewhere(binding)

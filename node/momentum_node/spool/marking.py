@@ -25,6 +25,9 @@ class MarkKeeper:
         found = self._marks.get(id_)
         return None if found is None else found[0]
 
+    def __len__(self) -> int:
+        return len(self._marks)
+
     def all(self) -> list[Mark]:
         """Every mark in force."""
         return [mark for mark, _ in list(self._marks.values())]

@@ -32,8 +32,8 @@ from momentum_node.spool.records import (
     encode_transaction,
 )
 from momentum_node.spool.recovery import BODIES, Kept, Recovery, Unreadable, segment_name, segment_numbers
-from momentum_node.spool.segment import FIRST_RECORD
 from momentum_node.spool.segment_log import SEGMENT_BYTES, SegmentLog
+from momentum_node.spool.setaside import SetAside
 
 MOVE_BYTES: Final = 1 << 20
 """Moved with one commit at most, so that a commit never waits for more than a few milliseconds of it."""
@@ -62,7 +62,7 @@ class Shard:
     ) -> None:
         self._disk = disk
         self._folder = folder
-        self._on_unreadable = on_unreadable
+        self._aside = SetAside(disk, folder, on_unreadable)
         self._log = SegmentLog(disk, folder, salt=salt, segment_bytes=segment_bytes, sync=sync)
         self._lock: Lock | None = None
         self._segments: dict[int, _Segment] = {}
@@ -73,7 +73,7 @@ class Shard:
         self._moved_marks: list[tuple[Mark, int]] = []  # by the commit that runs: mark, segment
         self.is_recovered = False
         self._old_bodies: list[str] = []
-        self._recovery = Recovery(disk, folder, self._quarantine)
+        self._recovery = Recovery(disk, folder, self._aside.piece)
         self.to_recover: list[int] = []
 
     # -- start and end
@@ -101,6 +101,21 @@ class Shard:
             self._lock.release()
             self._lock = None
 
+    @property
+    def is_spent(self) -> bool:
+        """Nothing waits here, and nothing is remembered or kept."""
+        return self.is_recovered and not self._by_message and not self.marks and not self._aside.has_some
+
+    def clear(self) -> None:
+        """Remove the segments of a shard that is spent, and let go of it. Raises `OSError`."""
+        try:
+            self._log.close()
+            for number in segment_numbers(self._disk, self._folder):  # oldest first, see `_remove_finished`
+                self._disk.unlink(f"{self._folder}/{segment_name(number)}")
+                self._disk.sync_directory(self._folder)
+        finally:
+            self.close()
+
     # -- recovery
 
     def recover(self, number: int) -> list[Kept]:
@@ -108,7 +123,7 @@ class Shard:
         try:
             kept = self._recovery.segment(number)
         except SpoolError as error:
-            self._set_aside(number, str(error))
+            self._aside.segment(number, str(error))
             return []
         segment = _Segment(number)
         for one in kept:
@@ -136,37 +151,6 @@ class Shard:
                 self._disk.unlink(f"{self._folder}/{BODIES}/{name}")
         self._old_bodies = []
         self.is_recovered = True
-
-    def _set_aside(self, number: int, reason: str) -> None:
-        """A segment without a header: removed when it has no records (power went as it was made), else quarantined."""
-        path = f"{self._folder}/{segment_name(number)}"
-        file = self._disk.open(path)
-        size = file.size()
-        is_empty = not file.read(size, FIRST_RECORD).strip(b"\0")
-        file.close()
-        if is_empty:
-            self._disk.unlink(path)
-            return
-        self._disk.make_directory(f"{self._folder}/quarantine")
-        self._disk.rename(path, f"{self._folder}/quarantine/{segment_name(number)}")
-        self._disk.sync_directory(f"{self._folder}/quarantine")
-        self._on_unreadable(Unreadable(number, 0, size, reason))
-
-    def _quarantine(self, unreadable: Unreadable) -> None:
-        """Keep the raw bytes: their segment goes when the rest of it is finished."""
-        folder = f"{self._folder}/quarantine"
-        name = f"{unreadable.segment:012d}-{unreadable.start}.raw"
-        self._disk.make_directory(folder)
-        if name not in self._disk.list(folder):
-            source = self._disk.open(f"{self._folder}/{segment_name(unreadable.segment)}")
-            data = source.read(unreadable.end - unreadable.start, unreadable.start)
-            source.close()
-            copy = self._disk.create(f"{folder}/{name}")
-            copy.pwritev([data], 0)
-            copy.fdatasync()
-            copy.close()
-            self._disk.sync_directory(folder)
-            self._on_unreadable(unreadable)
 
     # -- bodies in files of their own
 

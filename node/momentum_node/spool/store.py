@@ -149,6 +149,21 @@ class Store:
         self._writer.shutdown(wait=False)
         self._reader.shutdown(wait=False)
 
+    @property
+    def is_spent(self) -> bool:
+        """Nothing waits here, is remembered, or is being written."""
+        return self._running is None and not self._queued().ids() and self._shard.is_spent
+
+    async def give_up(self) -> None:
+        """Let go of a shard that is spent, and leave nothing to read in its folder. Raises `OSError`."""
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._writer, self._shard.clear)
+        finally:
+            self._writer.shutdown(wait=False)
+            self._reader.shutdown(wait=False)
+
     def _unreadable(self, found: Unreadable) -> None:
         self.quarantined += 1
         self._on_unreadable(found)
