@@ -2,8 +2,9 @@
 
 import pytest
 
+from momentum_node.config.conversion import convert
 from momentum_node.config.model import InboundAudit, Monitor
-from tests.support.configuration import loaded, refused, where
+from tests.support.configuration import MemoryFiles, loaded, refused, where
 
 BOTH = (Monitor(300, 6), Monitor(1800, 4))
 
@@ -77,3 +78,10 @@ def test_more_than_ten_monitors_are_refused() -> None:
     texts = " ".join(f'"{number},1"' for number in range(1, 12))
     (message,) = refused(f"inbound_audit {{ Monitors = ( {texts} ) }}").messages
     assert (where(message), message.text) == ("1:91 V002", "there are more than 10 monitors")
+
+
+def test_a_file_of_momentum_2_is_converted_with_its_comments() -> None:
+    text = 'Validate validate/inbound_audit inbound_audit {\n  monitor = "300,6"  # half an hour\n}\n'
+    assert convert("old.conf", MemoryFiles({"old.conf": text})) == (
+        'inbound_audit {\n  Monitors = ( "300,6" )  # half an hour\n}\n'
+    )

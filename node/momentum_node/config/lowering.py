@@ -11,7 +11,11 @@ from momentum_node.config.tree import Scope
 
 _SYMBOLS = {"ec_cluster": "cluster"}
 _PREFIXED = {"pedantic_address_rules": "RFC2821_", "allow_whitespace_in_envelope": "RFC2821_"}
-_ALIASES = {"max_resident_active_queue_size": "Max_Resident_Active_Queue", "message_size": "Max_Message_Size"}
+_ALIASES = {
+    "max_resident_active_queue_size": "Max_Resident_Active_Queue",
+    "message_size": "Max_Message_Size",
+    "monitor": "Monitors",
+}
 _AS_WRITTEN = frozenset({"binding", "binding_group", "domain", "host", "peer"})  # scopes without forms of Momentum 2
 
 

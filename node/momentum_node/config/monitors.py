@@ -35,8 +35,9 @@ def read(tree: Scope, report: Report) -> InboundAudit | None:
 
 def _monitors(scope: Scope) -> Iterator[tuple[int, Monitor]]:
     """With their places."""
-    for setting in (scope.settings[name] for name in ("monitors", "monitor") if name in scope.settings):
-        decoded = setting.decoded if isinstance(setting.decoded, tuple) else ()
-        for element, monitor in zip(elements(setting.value), decoded, strict=False):  # less where there are errors
-            if isinstance(monitor, Monitor):
-                yield element.scalar.at, monitor
+    setting = scope.settings.get("monitors")
+    if setting is None or not isinstance(setting.decoded, tuple):
+        return
+    for element, monitor in zip(elements(setting.value), setting.decoded, strict=False):  # fewer where one is wrong
+        if isinstance(monitor, Monitor):
+            yield element.scalar.at, monitor

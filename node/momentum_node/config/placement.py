@@ -24,6 +24,7 @@ _ATTRIBUTES = {"duravip": "enable_duravip", "status": "enable"}
 _SWITCHES = frozenset(_ATTRIBUTES)
 _OTHER_NAMES = {
     "message_size": "max_message_size",
+    "monitor": "monitors",
     "max_resident_active_queue_size": "max_resident_active_queue",
     "control_listener_timeout": "timeout",
 }

@@ -87,7 +87,7 @@ _BUILT = {
     "host": {"max_outbound_connections", *_MAXIMA},
     "cluster": {*CLUSTER, *_MOVES},
     "topology": {"interface", "cidrmask"},
-    "inbound_audit": {"enabled", "monitors", "monitor", "maintenance_interval"},
+    "inbound_audit": {"enabled", "monitors", "maintenance_interval"},
 }
 
 

@@ -42,8 +42,7 @@ Enabled | bool | true | module | P1 M3 | false = loaded but passive
 Debug_Level | enum DEBUG INFO NOTICE WARNING ERROR CRITICAL | ERROR | module | P1 M3 | least severity that is logged
 allow | array regex multi | - | RO | P0 M3 | commands the role may run
 deny | array regex multi | - | RO | P1 M3 | commands the role may not run
-Monitors | array monitor multi | - | IA | P1 M3 | counts of each client address, in these windows
-Monitor | array monitor multi | - | IA | P0 M2 | 2.x spelling of Monitors
+Monitors | array monitor multi | - | IA | P1 M3 | counts of each client address, in these windows; `monitor` in 2.x
 log_dir | string | /var/log/ecelerity/audit_series_logs | IA | P1 M3 | where series are written
 serialize_dir | string | /var/log/ecelerity/audit_series_persist | IA | P1 M3 | where series survive a restart
 maintenance_interval | seconds | 300 | IA | P1 M3 | pause between two clean-ups; 0 = the default
