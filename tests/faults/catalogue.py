@@ -52,7 +52,7 @@ FAULTS: tuple[Fault, ...] = (
     # Twice: a ring without one end may form, and take over, before the other end leaves.
     Fault("F14", "nothing passes between a pair", wires.pair_blocked(one_way=False), 3.0, wires.mended, moves=(0, 2),
           others_move=True, seconds=10),
-    Fault("F15", "nothing passes one way", wires.pair_blocked(one_way=True), 3.0, wires.mended, moves=(0, 1),
+    Fault("F15", "nothing passes one way", wires.pair_blocked(one_way=True), 3.0, wires.mended, moves=(0, 2),
           others_move=True, seconds=10),
     Fault("F16", "flapping link, 1 Hz for 2 minutes", wires.flapping(120, 1.0), None, moves=(0, 2), others_move=True,
           is_hidden=True, seconds=125),
