@@ -223,12 +223,7 @@ def _disagreement(seen: _Seen) -> str | None:
 
 
 def _gap(seen: _Seen, address: str) -> float:
-    """From answer to answer; until the end when there was none any more."""
-    answers = [answer for answer in seen.answers[address] if answer.at > seen.began - 0.5]
-    longest, _ = poller.longest_gap(answers)
-    last = max((a.answered_at for a in answers if a.took is not None), default=seen.began)
-    end = max((a.at for a in answers), default=seen.began)
-    return max(longest, end - last)
+    return poller.longest_gap(answer for answer in seen.answers[address] if answer.at > seen.began - 0.5)[0]
 
 
 def _double(seen: _Seen, address: str) -> float:

@@ -49,8 +49,11 @@ def longest_gap(answers: Iterable[Answer]) -> tuple[float, float]:
     """(length in seconds, when it began) of the longest time in which no answer came.
 
     Counted from answer to answer, not from try to try: a try that is answered late was without an answer until then.
+    What had not ended at the last try lasts until then; where nobody ever answered, from the first try on.
     """
-    moments = sorted(answer.answered_at for answer in answers if answer.took is not None)
+    tries = sorted(answers, key=lambda answer: answer.at)
+    moments = sorted(answer.answered_at for answer in tries if answer.took is not None) or [one.at for one in tries[:1]]
+    moments += [one.at for one in tries[-1:] if one.at > moments[-1]]
     gaps = [(later - sooner, sooner) for sooner, later in itertools.pairwise(moments)]
     return max(gaps, default=(0.0, 0.0))
 

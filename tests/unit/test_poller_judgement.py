@@ -51,6 +51,11 @@ def test_a_gap_is_from_answer_to_answer() -> None:
     assert longest_gap(_answers((0.0, "n1"), (0.1, None), (0.5, "n2"))) == pytest.approx((0.5, 0.001))
 
 
+def test_a_gap_that_has_not_ended_counts_until_the_last_try() -> None:
+    assert longest_gap(_answers((0.0, "n1"), (0.1, None), (0.9, None)))[0] == pytest.approx(0.899)
+    assert longest_gap(_answers((0.1, None), (0.9, None)))[0] == pytest.approx(0.8)
+
+
 def test_a_timeline_has_a_line_for_each_turn() -> None:
     lines = told(_answers((1.0, "n1"), (1.1, "n1"), (1.2, None), (1.3, "n2")), since=1.2).splitlines()
     assert lines == [
