@@ -1,6 +1,7 @@
 """However many changes come, other work has its share of the loop."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -42,7 +43,7 @@ async def test_a_look_that_took_long_leaves_time_for_other_work(monkeypatch: pyt
     looks = Looks(monkeypatch, 0.02)
     paced = Pace(looks, 0.0)
     await looks.change_for(paced, 1.0)
-    pauses = [after - before for before, after in zip(looks.times, looks.times[1:], strict=False)]
+    pauses = [after - before for before, after in itertools.pairwise(looks.times)]
     assert min(pauses) == pytest.approx(0.02 * SHARE)
     assert len(looks.times) >= 4
 

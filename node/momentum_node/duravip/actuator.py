@@ -133,6 +133,7 @@ class Actuator:
         self.plans = plans
         lease = LONG_LEASE_S if len(plans) > SHORT_LIMIT else SHORT_LEASE_S
         self._plumbing.lease_s = lease if self._lease_s is None else self._lease_s
+        self._plumbing.expect(len(plans))
         for place in self._places.values():
             plan = plans.get(place.address)
             if plan is not None and place.state is State.SERVING and plan != place.plan:

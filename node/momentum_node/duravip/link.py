@@ -245,13 +245,22 @@ class SupervisorLink:
         self._is_flushing = False
         try:
             while self._is_open and self._unsent:
-                send_record(self._sock, self._unsent[0])
+                if not self._is_void(self._unsent[0]):
+                    send_record(self._sock, self._unsent[0])
                 self._unsent.popleft()
         except BlockingIOError:
             self._is_flushing = True
             self._loop.add_writer(self._sock.fileno(), self._on_writable)
         except OSError:
             self._on_end()
+
+    def _is_void(self, record: Record) -> bool:
+        """Nobody waits for it any more: an address whose ticket is gone is not plumbed first and removed then (S7)."""
+        pending = self._pending.get(record.id)
+        if pending is None or not pending.result.done():
+            return False
+        del self._pending[record.id]
+        return True
 
     def _on_writable(self) -> None:
         self._loop.remove_writer(self._sock.fileno())

@@ -35,6 +35,8 @@ GOING_AT_ONCE: Final = 8
 """Of many addresses that are handed over together so many are without an answer at a time, each for a moment: all at
 once would be away until the last of them is up again (F11).
 """
+GOING_TIMES: Final = 64
+"""Of thousands more go at once: in so many times all are gone, well within the 30 s that a node has to leave."""
 SHORT_LEASE_S, LONG_LEASE_S, SHORT_LIMIT = 2.0, 10.0, 512
 
 T = TypeVar("T")
@@ -165,6 +167,10 @@ class Plumbing:
         self.steps = 0
         """Counts every change of a state."""
 
+    def expect(self, addresses: int) -> None:
+        """So many may be here at a time."""
+        self._going = asyncio.Semaphore(max(GOING_AT_ONCE, addresses // GOING_TIMES))
+
     async def acquire(self, place: Place, plan: VipPlan) -> bool:
         """Bring the address up and serve it; False when the ticket was gone before the kernel call (S7).
 
@@ -197,10 +203,10 @@ class Plumbing:
         """
         if grace_s > 0 and place.is_started:
             self._enter(place, State.DRAINING)
-            until = self._clock() + grace_s
+            began = self._clock()
             await _within(grace_s, self._services.leave(place.address, grace_s))
+            left_s = max(0.0, grace_s - (self._clock() - began))
             async with self._going:
-                left_s = max(0.0, until - self._clock())
                 await _within(left_s + GRACE_SLACK_S, self._services.stop(place.address, left_s))
                 place.is_started = False
                 await self._go(place)
