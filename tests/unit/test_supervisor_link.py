@@ -71,7 +71,7 @@ async def test_what_nobody_waits_for_any_more_is_not_carried_out(stage: Stage) -
     (record,) = stage.asked()
     assert record.address == VIPS[1].packed
     send_record(stage.theirs, Record(Kind.REPLY, id=record.id))
-    assert await asyncio.wait_for(kept, 1) is None
+    await asyncio.wait_for(kept, 1)
 
 
 async def test_a_thousand_answers_do_not_keep_the_loop_from_turning(stage: Stage) -> None:
