@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{parsed.addresses} addresses on three nodes, {time.monotonic() - began:.0f} s after their start")
         results = {**idle(cluster, parsed.idle), **node_lost(cluster, shape, parsed.sample)}
     output = ROOT / "benchmarks" / "results" / "addresses.json"
+    output.parent.mkdir(exist_ok=True)
     output.write_text(json.dumps(results, indent=2) + "\n")
     return 0
 

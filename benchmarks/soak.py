@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f" {parsed.loss} % loss: {seen['moves']:.0f} moves, {seen['outage_ms']:.0f} ms without an answer at the most"
     )
     output = ROOT / "benchmarks" / "results" / "soak.json"
+    output.parent.mkdir(exist_ok=True)
     output.write_text(json.dumps(vars(parsed) | seen, indent=2) + "\n")
     return 0
 

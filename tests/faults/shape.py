@@ -30,7 +30,7 @@ cluster {{
   partition_policy = quorum
   cluster_size = {size}
   view_mature_time = 1
-  view_balance_interval = 600
+  view_balance_interval = 86400
   duravip_self_drop = 3
   Topology "198.18.0.0/16" {{ interface = "eth0" }}
   Topology "{prefix_v6}/64" {{ interface = "eth0" }}
