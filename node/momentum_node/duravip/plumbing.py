@@ -257,7 +257,7 @@ class Plumbing:
             if self._clock() - began > self.lease_s + 1.0:
                 raise InUse(mac)
             if answered is not None:
-                await _ordered_within(place, pause_s)
+                await _within(pause_s, place.planned.wait())
                 pause_s = min(longest_s, 2 * pause_s)
         place.contested_by = None
 
@@ -280,7 +280,7 @@ class Plumbing:
             place.contested_by = mac.hex(":")
             if self._clock() >= until:
                 return place.contested_by
-            await _ordered_within(place, step_s)
+            await _within(step_s, place.planned.wait())
         return None
 
     def _heard_out(self, place: Place) -> Awaitable[None]:
@@ -330,14 +330,8 @@ async def _all(*work: Awaitable[T]) -> list[T | None]:
     return brought
 
 
-async def _within(limit_s: float, work: Awaitable[None]) -> None:
+async def _within(limit_s: float, work: Awaitable[object]) -> None:
     """Returns when it has ended, or been ended by the limit."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(limit_s):
             await work
-
-
-async def _ordered_within(place: Place, pause_s: float) -> None:
-    """Returns when a `planned` order came, or after `pause_s`."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(place.planned.wait(), pause_s)

@@ -217,3 +217,18 @@ class RealDisk:
             os.close(descriptor)
             raise
         return RealLock(descriptor)
+
+
+def replace_file(disk: Disk, folder: str, name: str, data: bytes) -> None:
+    """Have the file `name` contain `data`: durable when this returns, and never a part of it. Raises `OSError`."""
+    new = name.rpartition(".")[0] + ".new"
+    if new in disk.list(folder):  # of a process that was killed meanwhile
+        disk.unlink(f"{folder}/{new}")
+    file = disk.create(f"{folder}/{new}")
+    try:
+        file.pwritev([data], 0)
+        file.fdatasync()
+    finally:
+        file.close()
+    disk.rename(f"{folder}/{new}", f"{folder}/{name}")
+    disk.sync_directory(folder)

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from momentum_node import clock
 from momentum_node.errors import SpoolError
-from momentum_node.spool.disk import Lock, RealDisk
+from momentum_node.spool.disk import Lock, RealDisk, replace_file
 
 FOLDER: Final = "imports"
 EACH_S: Final = 1.0
@@ -117,16 +117,8 @@ class Recorder:
         self._write(self._path, self.progress)
 
     def _write(self, path: Path, one: Progress) -> None:
-        new = path.with_suffix(".new")
-        new.unlink(missing_ok=True)
-        file = self._disk.create(str(new))
-        try:
-            file.pwritev([json.dumps(asdict(one), ensure_ascii=False).encode("utf-8", "backslashreplace")], 0)
-            file.fdatasync()
-        finally:
-            file.close()
-        self._disk.rename(str(new), str(path))
-        self._disk.sync_directory(str(path.parent))
+        text = json.dumps(asdict(one), ensure_ascii=False)
+        replace_file(self._disk, str(path.parent), path.name, text.encode("utf-8", "backslashreplace"))
 
 
 def _path(base: Path, folder: Path) -> Path:

@@ -3,7 +3,7 @@
 import json
 
 from momentum_node.errors import SpoolError
-from momentum_node.spool.disk import Disk
+from momentum_node.spool.disk import Disk, replace_file
 from momentum_node.spool.message import next_start
 from momentum_node.spool.segment import FORMAT, READABLE_FORMATS
 
@@ -11,17 +11,7 @@ from momentum_node.spool.segment import FORMAT, READABLE_FORMATS
 def begin(disk: Disk, folder: str, minutes: int) -> int:
     """The number of this start, kept in `shard.json`. Raises `SpoolError` when the shard is of a newer format."""
     number = next_start(_stored(disk, folder), minutes)
-    path, new = f"{folder}/shard.json", f"{folder}/shard.new"
-    if "shard.new" in disk.list(folder):
-        disk.unlink(new)
-    file = disk.create(new)
-    try:
-        file.pwritev([json.dumps({"format": FORMAT, "start": number}).encode()], 0)
-        file.fdatasync()
-    finally:
-        file.close()
-    disk.rename(new, path)
-    disk.sync_directory(folder)
+    replace_file(disk, folder, "shard.json", json.dumps({"format": FORMAT, "start": number}).encode())
     return number
 
 
