@@ -9,7 +9,6 @@ Listening sockets come from the supervisor through the core; all workers share t
 in the backlog).
 """
 
-import array
 import socket
 from dataclasses import dataclass, fields
 from typing import Final, TypeAlias, get_args
@@ -20,6 +19,7 @@ from momentum_node.audit.windows import Audited
 from momentum_node.errors import ProtocolError
 from momentum_node.findings import Finding, Inquire, Knows
 from momentum_node.limits.remotes import Heads
+from momentum_node.passing import carried, carrying
 
 MAX_FRAME_BYTES: Final = 65_536
 HEARTBEAT_INTERVAL_S: Final = 0.2
@@ -374,10 +374,7 @@ def decode(data: bytes) -> Frame:
 
 def send_frame(sock: socket.socket, frame: Frame, descriptor: int | None = None) -> None:
     """Send one frame, and a descriptor with it. Raises `BlockingIOError` when a non-blocking peer does not read."""
-    ancillary = []
-    if descriptor is not None:
-        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
-    sock.sendmsg([encode(frame)], ancillary)
+    sock.sendmsg([encode(frame)], carrying(descriptor))
 
 
 def receive_frame(sock: socket.socket) -> tuple[Frame, int | None] | None:
@@ -386,13 +383,8 @@ def receive_frame(sock: socket.socket) -> tuple[Frame, int | None] | None:
     Raises `BlockingIOError` when nothing is there, `ProtocolError` when it is not a frame of ours.
     """
     data, ancillary, flags, _ = sock.recvmsg(MAX_FRAME_BYTES, socket.CMSG_SPACE(4))
-    descriptor = None
-    if ancillary:
-        descriptor = next(
-            (array.array("i", raw[:4])[0] for _, kind, raw in ancillary if kind == socket.SCM_RIGHTS), None
-        )
     if not data:
         return None
     if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
         raise ProtocolError("a frame is longer than both ends agreed on")
-    return decode(data), descriptor
+    return decode(data), carried(ancillary)

@@ -23,13 +23,13 @@ layout (network byte order), and a field that its kind does not use is zero.
 A reply to OPEN carries one descriptor (SCM_RIGHTS). Addresses travel packed (4 or 16 bytes): this module knows no text.
 """
 
-import array
 import socket
 from enum import IntEnum
 from struct import Struct
 from typing import Final, NamedTuple
 
 from momentum_node.errors import ProtocolError
+from momentum_node.passing import carried, carrying
 
 VERSION: Final = 1
 LAYOUT: Final = Struct("!BBBBIII16s16sHH6sBxI")
@@ -136,10 +136,7 @@ def unpack(data: bytes) -> Record:
 
 def send_record(sock: socket.socket, record: Record, descriptor: int | None = None) -> None:
     """Send one record, and a descriptor with it. Raises `BlockingIOError` when the peer does not read."""
-    ancillary = []
-    if descriptor is not None:
-        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
-    sock.sendmsg([record.pack()], ancillary, socket.MSG_NOSIGNAL)
+    sock.sendmsg([record.pack()], carrying(descriptor), socket.MSG_NOSIGNAL)
 
 
 def receive_record(sock: socket.socket) -> tuple[Record, int | None] | None:
@@ -150,8 +147,4 @@ def receive_record(sock: socket.socket) -> tuple[Record, int | None] | None:
     data, ancillary, _, _ = sock.recvmsg(RECORD_BYTES + 1, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
     if not data:
         return None
-    return unpack(data), _descriptor(ancillary) if ancillary else None
-
-
-def _descriptor(ancillary: list[tuple[int, int, bytes]]) -> int | None:
-    return next((array.array("i", raw[:4])[0] for _, kind, raw in ancillary if kind == socket.SCM_RIGHTS), None)
+    return unpack(data), carried(ancillary)
