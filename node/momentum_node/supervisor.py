@@ -13,8 +13,9 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,7 @@ from momentum_node.descriptors import raise_limit
 from momentum_node.duravip.executor import Executor
 from momentum_node.duravip.journal import PlumbJournal
 from momentum_node.duravip.leases import LateRenewal
-from momentum_node.duravip.records import Kind, Record, receive_record, send_record
+from momentum_node.duravip.records import PACKET_RECORDS, Kind, Record, receive_records, send_records
 from momentum_node.errors import DriverError, ProtocolError
 from momentum_node.logpipe import STDERR, log_pipe
 
@@ -71,18 +72,18 @@ class Core:
         return now - self.heard > (STALL_S if self.has_spoken else START_S)
 
     def read(self, now: float) -> list[Record]:
-        """What it asks for, at most one batch. Raises `EOFError` when it closed its end, `ProtocolError`."""
+        """What it asks for, about one batch. Raises `EOFError` when it closed its end, `ProtocolError`."""
         records: list[Record] = []
         with suppress(BlockingIOError):
             while len(records) < BATCH:
-                received = receive_record(self.sock)
+                received = receive_records(self.sock)
                 if received is None:
                     raise EOFError
-                record, descriptor = received
+                packet, descriptor = received
                 if descriptor is not None:
                     os.close(descriptor)
                     raise ProtocolError("the core sends no descriptors")
-                records.append(record)
+                records += packet
         if records:
             self.heard, self.has_spoken = now, True
         return records
@@ -200,9 +201,10 @@ class Supervisor:
             return
         try:
             while outbox:
-                record, descriptor = outbox[0]
-                send_record(self._core.sock, record, descriptor)
-                outbox.popleft()
+                records, descriptor = _packet(outbox)
+                send_records(self._core.sock, records, descriptor)
+                for _ in records:
+                    outbox.popleft()
                 if descriptor is not None:
                     os.close(descriptor)
         except BlockingIOError:
@@ -297,6 +299,15 @@ class Supervisor:
             self._touched = now
             with suppress(OSError):
                 self._alive.touch()
+
+
+def _packet(outbox: Iterable[tuple[Record, int | None]]) -> tuple[list[Record], int | None]:
+    """What can leave together: the first with its descriptor, or those that have none."""
+    (first, descriptor), *_ = islice(outbox, 1)
+    if descriptor is not None:
+        return [first], descriptor
+    bare = takewhile(lambda each: each[1] is None, islice(outbox, PACKET_RECORDS))
+    return [record for record, _ in bare], None
 
 
 def run(command: Sequence[str]) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 
@@ -45,6 +45,9 @@ class Node:
 
     async def announce(self, address: Address) -> None:
         await self._do("announce")
+
+    def announce_again(self, addresses: Iterable[Address]) -> None:
+        self.log += [f"announce {address} again" for address in addresses]
 
     async def look(self) -> None:
         await self._do("look")

@@ -95,8 +95,8 @@ REMOVALS: tuple[Removal, ...] = (
         "an owner announces again at every change of the membership, carrier or after a conflict",
         "unit/test_duravip_machine.py::test_an_owner_announces_again_when_membership_changes",
         "orders.py",
-        "        self._announced |= bits & self._holds.plumbed",
-        "        self._announced |= 0",
+        "        self._reminded |= self._holds.plumbed",
+        "        self._reminded |= 0",
     ),
     _r(
         "R8",
@@ -159,7 +159,7 @@ REMOVALS: tuple[Removal, ...] = (
         "announcements breadth first, a burst and then 500 a second, the later ones spread",
         "unit/test_supervisor_schedules.py::test_one_for_each_before_the_second_for_any_and_a_burst_and_then_500_a_second",
         "announcing.py",
-        "and self._tokens >= 1 and len(chosen) < limit",
+        "and self._tokens >= 1 + reserve and len(chosen) < limit",
         "and len(chosen) < limit",
     ),
     _r(

@@ -318,6 +318,8 @@ async def test_a_conflict_is_answered_by_announcing_again(node: Node) -> None:
     node.actuator.perform(Announce((VIP,)))
     await asyncio.sleep(0.1)
     assert node.told() == ["announce", "announce"]
+    node.actuator.perform(Announce((VIP,), is_known=True))
+    assert node.told() == ["announce 192.0.2.41 again"]
 
 
 async def test_a_conflict_is_answered_although_a_gather_ended_the_ticket(node: Node) -> None:

@@ -134,7 +134,7 @@ def test_nothing_is_plumbed_until_the_last_answer_came_back() -> None:
     assert two.state == "RUN"
     two.on_message(giver, encode(Drain(), 1000 + giver.pid, 90), 9.3)
     two.on_message(giver, encode(Released((V1,), ()), 1000 + giver.pid, 91), 9.3)
-    assert others(two.effects()) == [Announce((V2,))]
+    assert others(two.effects()) == [Announce((V2,), is_known=True)]
     assert not two.is_granted(V1)
     two.on_message(made.nodes["n2"].local, newer, 9.4)
     assert others(two.effects()) == [Plumb(V1, planned=True)]
@@ -217,7 +217,7 @@ def test_an_owner_announces_again_when_membership_changes() -> None:
     one = the(made, "n1")
     gone = made.nodes["n2"].local
     one.on_view(ViewChanged((made.nodes["n1"].local,), frozenset(), frozenset({gone}), frozenset({1})), 9.0)
-    assert others(one.effects()) == [Plumb(V2, planned=False), Announce((V1,))]
+    assert others(one.effects()) == [Plumb(V2, planned=False), Announce((V1,), is_known=True)]
 
 
 def test_the_winner_of_a_merge_announces_after_the_loser_let_go() -> None:

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 import pytest
 
 from momentum_node.duravip.link import ANSWERS_PER_TURN, SupervisorError, SupervisorLink
-from momentum_node.duravip.records import Kind, Record, receive_record, send_record
+from momentum_node.duravip.records import Kind, Record, receive_records, send_records
 
 VIPS = [ip_address("192.0.2.0") + number for number in range(1, 201)]
 
@@ -26,8 +26,8 @@ class Stage:
         """What has arrived there since the last call."""
         found = []
         try:
-            while (received := receive_record(self.theirs)) is not None:
-                found.append(received[0])
+            while (received := receive_records(self.theirs)) is not None:
+                found += received[0]
         except BlockingIOError:
             pass
         return found
@@ -70,7 +70,7 @@ async def test_what_nobody_waits_for_any_more_is_not_carried_out(stage: Stage) -
     await stage.turns(2)
     (record,) = stage.asked()
     assert record.address == VIPS[1].packed
-    send_record(stage.theirs, Record(Kind.REPLY, id=record.id))
+    send_records(stage.theirs, [Record(Kind.REPLY, id=record.id)])
     await asyncio.wait_for(kept, 1)
 
 
@@ -78,7 +78,7 @@ async def test_a_thousand_answers_do_not_keep_the_loop_from_turning(stage: Stage
     asked = [stage.link.announce(vip) for vip in VIPS]
     await stage.turns(2)
     for record in stage.asked():
-        send_record(stage.theirs, Record(Kind.REPLY, id=record.id))
+        send_records(stage.theirs, [Record(Kind.REPLY, id=record.id)])
     done = [0]
     while done[-1] < len(VIPS):
         await stage.turns(1)

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from momentum_node.duravip.records import RECORD_BYTES, Kind, Record, receive_record, send_record, unpack
+from momentum_node.duravip.records import (
+    PACKET_RECORDS,
+    RECORD_BYTES,
+    Kind,
+    Record,
+    receive_records,
+    send_records,
+    unpack,
+)
 from momentum_node.errors import ProtocolError
 
 RECORDS = st.builds(
@@ -68,11 +76,11 @@ def test_a_descriptor_travels_with_its_record() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     reading, writing = os.pipe()
     with ours, theirs:
-        send_record(ours, Record(Kind.REPLY, id=1), writing)
+        send_records(ours, [Record(Kind.REPLY, id=1)], writing)
         os.close(writing)
-        received = receive_record(theirs)
+        received = receive_records(theirs)
         assert received is not None
-        record, descriptor = received
+        (record,), descriptor = received
         assert record.id == 1
         assert descriptor is not None
         os.write(descriptor, b"here")
@@ -80,4 +88,33 @@ def test_a_descriptor_travels_with_its_record() -> None:
         assert os.read(reading, 10) == b"here"
         os.close(reading)
         ours.close()
-        assert receive_record(theirs) is None
+        assert receive_records(theirs) is None
+
+
+def test_a_packet_carries_many_records() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        records = [Record(Kind.REPLY, id=number) for number in range(PACKET_RECORDS)]
+        send_records(ours, records)
+        assert receive_records(theirs) == (records, None)
+
+
+@pytest.mark.parametrize("size", [1, RECORD_BYTES + 1, (PACKET_RECORDS + 1) * RECORD_BYTES])
+def test_a_packet_of_another_size_is_refused(size: int) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        ours.send(Record(Kind.HEARTBEAT).pack() * (size // RECORD_BYTES) + bytes(size % RECORD_BYTES))
+        with pytest.raises(ProtocolError, match="a packet of"):
+            receive_records(theirs)
+
+
+def test_a_refused_packet_leaves_no_descriptor_open() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    reading, writing = os.pipe()
+    with ours, theirs:
+        send_records(ours, [Record(Kind.REPLY, id=1), Record(Kind.REPLY, id=2)], writing)
+        os.close(writing)
+        with pytest.raises(ProtocolError, match="with a descriptor"):
+            receive_records(theirs)
+        assert os.read(reading, 1) == b""
+        os.close(reading)

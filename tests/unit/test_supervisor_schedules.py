@@ -87,6 +87,28 @@ def test_one_for_each_before_the_second_for_any_and_a_burst_and_then_500_a_secon
     assert all(sum(start <= ms < start + 1000 for ms, _ in log) <= 501 for start in range(100, 2_000, 100))
 
 
+def test_what_the_neighbours_know_already_never_takes_the_room_of_what_is_new() -> None:
+    announcer = Announcer()
+    known = [number.to_bytes(4) for number in range(3000)]
+    new = [number.to_bytes(4) for number in range(5000, 7000)]
+    for address in known:
+        announcer.start(address, 0.0, is_known=True)
+    early = said(announcer, 100)
+    for address in new:
+        announcer.start(address, 0.1)
+    sent = [address for ms in range(100, 150) for address in announcer.due(ms / 1000, 64)]
+    assert {address for _, address in early} <= set(known)
+    assert 500 <= len(early) <= 600
+    assert set(sent[:2000]) == set(new)
+
+
+def test_an_address_that_is_known_is_announced_at_once_where_there_is_room() -> None:
+    announcer = Announcer()
+    announcer.start(VIP, 0.0, is_known=True)
+    assert announcer.due(0.0, 64) == [VIP]
+    assert len(said(announcer, 12_000)) == 3
+
+
 def test_what_is_given_up_is_not_announced_again() -> None:
     announcer = Announcer()
     announcer.start(VIP, 0.0)

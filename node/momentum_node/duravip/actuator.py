@@ -95,6 +95,8 @@ class Actuator:
                 self._plumb(self._place(vip), planned=planned)
             case Unplumb(vip, grace_s):
                 self._unplumb(self._place(vip), grace_s)
+            case Announce(vips, is_known=True):
+                self._link.announce_again(vips)
             case Announce(vips):
                 for vip in vips:
                     self._announce(vip)

@@ -14,6 +14,7 @@ REQUEST, REPLY = 1, 2
 BROADCAST: Final = b"\xff" * 6
 UNKNOWN_MAC: Final = bytes(6)
 NO_ADDRESS: Final = bytes(4)
+SENDER_OFFSET: Final = 28
 FRAME: Final = Struct("!6s6sHHHBBH6s4s6s4s18x")
 
 

@@ -116,7 +116,7 @@ class Executor:
             case Kind.ANNOUNCE:
                 held = record.address in self.leases
                 if held:
-                    self._announcer.start(record.address, self._clock())
+                    self._announcer.start(record.address, self._clock(), is_known=bool(record.number))
                 self._reply(record, 0 if held else errno.EADDRNOTAVAIL)
             case Kind.TELL:
                 link = self._links.get(self.leases.interface_of(record.address) or "")

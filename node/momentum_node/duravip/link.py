@@ -10,13 +10,22 @@ import errno
 import os
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from momentum_node.config.model import Address
-from momentum_node.duravip.records import AUTOMATIC, FLOATING, NO_MAC, Kind, Record, receive_record, send_record
+from momentum_node.duravip.records import (
+    AUTOMATIC,
+    FLOATING,
+    NO_MAC,
+    PACKET_RECORDS,
+    Kind,
+    Record,
+    receive_records,
+    send_records,
+)
 from momentum_node.errors import DriverError, ProtocolError
 
 Mac: TypeAlias = str
@@ -149,11 +158,14 @@ class SupervisorLink:
         """Start its announcements (ARP, neighbour advertisements); they go on by themselves for 10 s."""
         return self._ask(Record(Kind.ANNOUNCE, address=address.packed), _done, "{} cannot be announced", address)
 
+    def announce_again(self, addresses: Iterable[Address]) -> None:
+        """The same for those that the neighbours know already: what is new goes first. Nobody answers."""
+        for address in addresses:
+            self._say(Record(Kind.ANNOUNCE, address=address.packed, number=1))
+
     def tell_neighbour(self, address: Address, mac: bytes) -> None:
         """Tell one host where `address` is, if it is held. Nobody answers."""
-        if self._is_open:
-            self._unsent.append(Record(Kind.TELL, address=address.packed, mac=mac))
-            self._flush_soon()
+        self._say(Record(Kind.TELL, address=address.packed, mac=mac))
 
     def open_listener(
         self, address: Address | None, port: int, backlog: int, floating: bool = False
@@ -221,6 +233,11 @@ class SupervisorLink:
 
     # -- the wire --------------------------------------------------------------------------------
 
+    def _say(self, record: Record) -> None:
+        if self._is_open:
+            self._unsent.append(record)
+            self._flush_soon()
+
     def _ask(self, record: Record, read: Read[T], what: str, *about: object) -> "asyncio.Future[T]":
         return self._send(record, read, what, *about).result
 
@@ -244,15 +261,23 @@ class SupervisorLink:
     def _flush(self) -> None:
         self._is_flushing = False
         try:
-            while self._is_open and self._unsent:
-                if not self._is_void(self._unsent[0]):
-                    send_record(self._sock, self._unsent[0])
-                self._unsent.popleft()
+            while self._is_open and (packet := self._packet()):
+                send_records(self._sock, packet)
         except BlockingIOError:
+            self._unsent.extendleft(reversed(packet))
             self._is_flushing = True
             self._loop.add_writer(self._sock.fileno(), self._on_writable)
         except OSError:
             self._on_end()
+
+    def _packet(self) -> list[Record]:
+        """What goes together now, taken from the queue."""
+        packet: list[Record] = []
+        while self._unsent and len(packet) < PACKET_RECORDS:
+            record = self._unsent.popleft()
+            if not self._is_void(record):
+                packet.append(record)
+        return packet
 
     def _is_void(self, record: Record) -> bool:
         """Nobody waits for it any more: an address whose ticket is gone is not plumbed first and removed then (S7)."""
@@ -268,14 +293,16 @@ class SupervisorLink:
 
     def _on_readable(self) -> None:
         try:
-            for _ in range(ANSWERS_PER_TURN):
-                if not self._is_open:
-                    return
-                received = receive_record(self._sock)
+            taken = 0
+            while self._is_open and taken < ANSWERS_PER_TURN:
+                received = receive_records(self._sock)
                 if received is None:
                     self._on_end()
                     return
-                self._take(*received)
+                records, descriptor = received
+                taken += len(records)
+                for record in records:
+                    self._take(record, descriptor)
         except BlockingIOError:
             return
         except (OSError, ProtocolError):

@@ -120,7 +120,7 @@ class GroupMember(ABC):
             self._table.drop(left)
             self._table.vacated = 0
             self._decide()
-            self._orders.announce(self._index.everything)
+            self._orders.remind()
 
     def on_message(self, sender: Member, data: bytes, now: float) -> None:
         """A message in agreed order. Never raises for its content: what cannot be read is counted in `ignored`."""
@@ -273,7 +273,7 @@ class GroupMember(ABC):
         self._vigil.completed(gather)
         self._ticks.completed(gather, short_name(self._identity.node_name), now)
         self._decide()
-        self._orders.announce(self._index.everything)
+        self._orders.remind()
 
     def _rebuild(self, table: Table) -> Table:
         """Nothing of the old table survives (S6)."""

@@ -66,8 +66,8 @@ def tell_effect(effect: Effect) -> str:
             return f"unplumb {vip}" + (f" within {grace_s:g} s" if grace_s else " at once")
         case Multicast(data):
             return f"send {tell_message(data)}"
-        case Announce(vips):
-            return f"announce {_list(map(str, vips))}"
+        case Announce(vips, is_known):
+            return f"announce {_list(map(str, vips))}" + (" again" if is_known else "")
         case Witness() | Contest():
             return _hearing(effect)
         case Isolate(reason):

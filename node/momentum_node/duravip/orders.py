@@ -21,6 +21,7 @@ class Orders:
         self._plumbs: dict[Address, Plumb] = {}
         self._unplumbs: list[Unplumb] = []
         self._announced: Bits = 0
+        self._reminded: Bits = 0
         self._contests: list[Contest] = []
 
     def void(self) -> None:
@@ -33,8 +34,12 @@ class Orders:
         self._plumbs.pop(vip, None)
 
     def announce(self, bits: Bits) -> None:
-        """Those of them that are up here are announced again."""
+        """Those of them that are up here are announced anew: another one had them."""
         self._announced |= bits & self._holds.plumbed
+
+    def remind(self) -> None:
+        """The membership changed: all that is up here is announced again."""
+        self._reminded |= self._holds.plumbed
 
     def contest(self, index: Index, witness: Member, word: Contested) -> None:
         """A member hears somebody for these: it matters for those that are to be plumbed here and are not yet."""
@@ -73,7 +78,7 @@ class Orders:
     def carry(self, carry: Translation) -> None:
         """The machine's index changed."""
         self._holds.carry(carry)
-        self._announced = carry(self._announced)
+        self._announced, self._reminded = carry(self._announced), carry(self._reminded)
 
     def releases(self) -> list[Unplumb]:
         """Handed out once."""
@@ -82,10 +87,15 @@ class Orders:
 
     def acquisitions(self, index: Index) -> list[Plumb | Contest | Announce]:
         """Handed out once."""
-        if not self._plumbs and not self._announced and not self._contests:
+        if not self._plumbs and not self._announced and not self._reminded and not self._contests:
             return []
         plumbs, self._plumbs = self._plumbs, {}
         contests, self._contests = self._contests, []
-        again = index.select(self._announced & self._holds.plumbed & ~self._holds.releasing)
-        self._announced = 0
-        return [*plumbs.values(), *contests, *([Announce(tuple(again))] if again else [])]
+        return [*plumbs.values(), *contests, *self._announcements(index)]
+
+    def _announcements(self, index: Index) -> list[Announce]:
+        here = self._holds.plumbed & ~self._holds.releasing
+        anew, again = self._announced & here, self._reminded & here & ~self._announced
+        self._announced = self._reminded = 0
+        found = [Announce(tuple(index.select(anew)))] if anew else []
+        return [*found, Announce(tuple(index.select(again)), is_known=True)] if again else found

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -124,6 +124,7 @@ class Link(Protocol):
     def plumb(self, interface: str, address: Address, prefix_length: int) -> Awaitable[None]: ...
     def unplumb(self, address: Address) -> Awaitable[None]: ...
     def announce(self, address: Address) -> Awaitable[None]: ...
+    def announce_again(self, addresses: Iterable[Address]) -> None: ...
     def look(self) -> Awaitable[None]: ...
     def open_listener(
         self, address: Address | None, port: int, backlog: int, floating: bool = False

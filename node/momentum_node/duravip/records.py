@@ -1,4 +1,4 @@
-"""How the core and its supervisor talk: one record of 64 bytes a packet over an AF_UNIX SEQPACKET socketpair.
+"""How the core and its supervisor talk: records of 64 bytes over an AF_UNIX SEQPACKET socketpair, up to 64 a packet.
 
 The supervisor has privileges, so it reads nothing that has a length, a nesting or a default: every record has the same
 layout (network byte order), and a field that its kind does not use is zero.
@@ -20,10 +20,13 @@ layout (network byte order), and a field that its kind does not use is zero.
         59      1  zero
         60      4  number: seconds of a lifetime, addresses in a list, addresses put back so far, yes or no
 
-A reply to OPEN carries one descriptor (SCM_RIGHTS). Addresses travel packed (4 or 16 bytes): this module knows no text.
+A reply to OPEN is a packet of its own and carries one descriptor (SCM_RIGHTS). Addresses travel packed (4 or 16
+bytes): this module knows no text.
 """
 
+import os
 import socket
+from collections.abc import Sequence
 from enum import IntEnum
 from struct import Struct
 from typing import Final, NamedTuple
@@ -34,6 +37,8 @@ from momentum_node.passing import carried, carrying
 VERSION: Final = 1
 LAYOUT: Final = Struct("!BBBBIII16s16sHH6sBxI")
 RECORD_BYTES: Final = 64
+PACKET_RECORDS: Final = 64
+"""In one packet: when a node is lost thousands of records go each way, and a packet is a system call at both ends."""
 FLOATING: Final = 1
 """OPEN: the address moves (IP_FREEBIND: it need not be here yet), and the listener ends when it is given up."""
 AUTOMATIC: Final = 0xFFFF_FFFF
@@ -47,7 +52,7 @@ class Kind(IntEnum):
     HEARTBEAT = 1  # the core's loop runs; no reply
     ADD = 2  # interface, address, prefix length
     REMOVE = 3  # address: end its listeners, reset its connections, delete it
-    ANNOUNCE = 4  # address
+    ANNOUNCE = 4  # address; number: 1 = the neighbours know it already, others go first
     PROBE = 5  # interface, address → reply carries the hardware address of who answered
     OPEN = 6  # address or none, port, backlog, flags → reply carries a descriptor
     CLOSE = 7  # address or none, port
@@ -134,17 +139,35 @@ def unpack(data: bytes) -> Record:
         raise ProtocolError(f"a record of kind {kind} is not ours: {error}") from None
 
 
-def send_record(sock: socket.socket, record: Record, descriptor: int | None = None) -> None:
-    """Send one record, and a descriptor with it. Raises `BlockingIOError` when the peer does not read."""
-    sock.sendmsg([record.pack()], carrying(descriptor), socket.MSG_NOSIGNAL)
+def send_records(sock: socket.socket, records: Sequence[Record], descriptor: int | None = None) -> None:
+    """Send up to `PACKET_RECORDS` in one packet, or one with a descriptor.
 
-
-def receive_record(sock: socket.socket) -> tuple[Record, int | None] | None:
-    """One record and its descriptor (the caller owns it), or None at the end.
-
-    Raises `BlockingIOError` when nothing is there, `ProtocolError` when it is not a record of ours.
+    Raises `BlockingIOError` when the peer does not read: then none of them was sent.
     """
-    data, ancillary, _, _ = sock.recvmsg(RECORD_BYTES + 1, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
+    sock.sendmsg([record.pack() for record in records], carrying(descriptor), socket.MSG_NOSIGNAL)
+
+
+def receive_records(sock: socket.socket) -> tuple[list[Record], int | None] | None:
+    """One packet's records and its descriptor (the caller owns it), or None at the end.
+
+    Raises `BlockingIOError` when nothing is there, `ProtocolError` when these are not records of ours.
+    """
+    limit = PACKET_RECORDS * RECORD_BYTES
+    data, ancillary, _, _ = sock.recvmsg(limit + 1, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
     if not data:
         return None
-    return unpack(data), carried(ancillary)
+    descriptor = carried(ancillary)
+    try:
+        return _records(data, descriptor), descriptor
+    except ProtocolError:
+        if descriptor is not None:
+            os.close(descriptor)
+        raise
+
+
+def _records(data: bytes, descriptor: int | None) -> list[Record]:
+    count, rest = divmod(len(data), RECORD_BYTES)
+    if rest or count > (PACKET_RECORDS if descriptor is None else 1):
+        carrying_it = " with a descriptor" if descriptor is not None else ""
+        raise ProtocolError(f"a packet of {len(data)} bytes{carrying_it} is not ours")
+    return [unpack(data[at : at + RECORD_BYTES]) for at in range(0, len(data), RECORD_BYTES)]

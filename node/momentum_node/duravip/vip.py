@@ -126,9 +126,13 @@ class Multicast:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """Tell the neighbours again where `vips` are: membership changed, or another holder has let go (R7, R8)."""
+    """Tell the neighbours again where `vips` are: membership changed, or another holder has let go (R7, R8).
+
+    `is_known`: they were told before, and nothing makes them doubt it: what is new goes first.
+    """
 
     vips: tuple[Address, ...]
+    is_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
