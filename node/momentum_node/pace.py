@@ -1,4 +1,7 @@
-"""Does something after changes, however many come: work that looks at every address is not to be done for each."""
+"""Does something after changes, however many come: work that looks at every address is not to be done for each.
+
+The pause comes first: what looks at thousands of addresses must not stand between a lost node and their new places.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -6,24 +9,24 @@ from collections.abc import Callable
 from momentum_node.clock import monotonic
 
 SHARE = 10
-"""Between two times so many times as long is left for other work as the one before took."""
+"""Before each time so many times as long is left for other work as the one before took."""
 
 
 class Pace:
-    """`work` is done within `burst_s` of the first change, unless the time before took long; then within a second."""
+    """`work` is done `burst_s` after the first change, or later when the time before took long: within a second."""
 
     LONGEST_S = 1.0
 
     def __init__(self, work: Callable[[], None], burst_s: float) -> None:
         self._work = work
         self._burst_s = burst_s
-        self._not_before = 0.0
+        self._took_s = 0.0
         self._due: asyncio.TimerHandle | None = None
 
     def changed(self) -> None:
         """Something is to be looked at."""
         if self._due is None:
-            pause_s = max(self._burst_s, self._not_before - monotonic())
+            pause_s = max(self._burst_s, min(self.LONGEST_S, SHARE * self._took_s))
             self._due = asyncio.get_running_loop().call_later(pause_s, self.now)
 
     def now(self) -> None:
@@ -31,8 +34,7 @@ class Pace:
         self.cancel()
         began = monotonic()
         self._work()
-        ended = monotonic()
-        self._not_before = ended + min(self.LONGEST_S, SHARE * (ended - began))
+        self._took_s = monotonic() - began
 
     def cancel(self) -> None:
         """What changed until now is of no interest any more."""

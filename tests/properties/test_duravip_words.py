@@ -113,9 +113,9 @@ class Bench:
                 self.one.on_message(N1, data, self.now)
             for effect in effects:
                 if isinstance(effect, Plumb) and self.one.is_granted(effect.vip):
-                    self.one.on_plumbed(effect.vip, self.now)
+                    self.one.on_plumbed((effect.vip,), self.now)
                 elif isinstance(effect, Unplumb):
-                    self.one.on_unplumbed(effect.vip, self.now)
+                    self.one.on_unplumbed((effect.vip,), self.now)
         raise AssertionError("it never comes to rest")
 
     def hear(self, words: Message) -> None:

@@ -227,5 +227,5 @@ class ListeningProcess(Process):
             return
         if speaker is not None:
             self.world.tell(f"{self.name} hears that n{speaker} has {vip}")
-        self.machine.on_witnessed(vip, mac_of(speaker) if speaker is not None else None, self.now)
+        self.machine.on_witnessed([(vip, mac_of(speaker) if speaker is not None else None)], self.now)
         self.settle()

@@ -57,7 +57,7 @@ def alone(now: float = 0.0) -> DuraVip:
     one.on_timer(now + 5.0)
     assert others(echo(one, now + 5.0)) == [Plumb(V1, planned=False)]
     assert one.is_granted(V1)
-    one.on_plumbed(V1, now + 5.0)
+    one.on_plumbed((V1,), now + 5.0)
     return one
 
 

@@ -198,7 +198,7 @@ class Process:
         self.world.tell(f"{self.name} has {vip} on the wire")
         self.world.check_wire(self, vip)
         if self.nic.generation[vip] == generation and self.machine is not None:
-            self.machine.on_plumbed(vip, self.now)
+            self.machine.on_plumbed((vip,), self.now)
             self.settle()
 
     def _removed(self, vip: Address, generation: int) -> None:
@@ -213,7 +213,7 @@ class Process:
             return
         self.nic.wire.pop(vip, None)
         self.world.tell(f"{self.name} has removed {vip}")
-        self.machine.on_unplumbed(vip, self.now)
+        self.machine.on_unplumbed((vip,), self.now)
         self.settle()
 
     def _clear(self, vip: Address, _: int) -> None:

@@ -184,7 +184,7 @@ class Cluster:
                 if self._machine(node).is_granted(vip):
                     self.lines.append(f"{node.name}: plumb {vip}")
                     node.wire.add(vip)
-                    self._machine(node).on_plumbed(vip, self.now)
+                    self._machine(node).on_plumbed((vip,), self.now)
             case Unplumb(vip, _):
                 if node.holds_on:
                     self.lines.append(f"{node.name}: begins to unplumb {vip}")
@@ -195,7 +195,7 @@ class Cluster:
                 pass
             case Witness(vips):
                 for vip in vips:  # here everybody hears everybody, so it is quiet: who asks himself has seen to that
-                    self._machine(node).on_witnessed(vip, None, self.now)
+                    self._machine(node).on_witnessed([(vip, None)], self.now)
             case Isolate(reason):
                 self.lines.append(f"{node.name}: gives everything up and joins anew: {reason}")
                 self.stop(node.name)
@@ -205,7 +205,7 @@ class Cluster:
         if vip in node.wire:
             self.lines.append(f"{node.name}: unplumb {vip}")
             node.wire.discard(vip)
-        self._machine(node).on_unplumbed(vip, self.now)
+        self._machine(node).on_unplumbed((vip,), self.now)
 
     def _deliver_one(self) -> bool:
         for at, side in enumerate(self.sides):

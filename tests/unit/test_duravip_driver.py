@@ -130,7 +130,7 @@ async def test_a_machine_that_wants_to_start_anew_is_flushed_and_joins_again() -
     """SUSPECT of ourselves, or nothing of ours comes back from the bus."""
 
     class Suspected(DuraVip):
-        def on_plumbed(self, vip: object, now: float) -> None:
+        def on_plumbed(self, vips: object, now: float) -> None:
             self._isolate("the others suspect us")
 
     stage = Stage(Suspected)

@@ -148,7 +148,7 @@ def test_after_a_release_nothing_is_done_until_it_came_back() -> None:
     assert others(echo(one, 6.0)) == [Unplumb(V1, 0.0)]
     one.on_usable(frozenset({V1}), None, 6.1)
     assert others(echo(one, 6.1)) == []  # the removal is under way
-    one.on_unplumbed(V1, 6.2)
+    one.on_unplumbed((V1,), 6.2)
     (released,) = sent(one.effects())
     assert message(released).message == Released((V1,), ())
     one.on_timer(6.3)
@@ -165,7 +165,7 @@ def test_released_is_said_only_after_the_kernel_confirmed() -> None:
     assert others(effects) == [Unplumb(V1, POLICY.release_grace_s)]
     assert not any(isinstance(message(data).message, Released) for data in sent(effects))
     assert not one.is_drained
-    one.on_unplumbed(V1, 6.5)
+    one.on_unplumbed((V1,), 6.5)
     (released,) = sent(one.effects())
     assert not one.is_drained
     one.on_message(N1, released, 6.6)
@@ -228,7 +228,7 @@ def test_the_winner_of_a_merge_announces_after_the_loser_let_go() -> None:
     made.connect([["n1", "n2"]])
     one, loser = the(made, "n1"), made.nodes["n2"]
     loser.wire.discard(V1)
-    the(made, "n2").on_unplumbed(V1, made.now)
+    the(made, "n2").on_unplumbed((V1,), made.now)
     (released,) = sent(the(made, "n2").effects())
     one.on_message(loser.local, released, made.now)
     assert others(one.effects()) == [Announce((V1,))]
@@ -257,7 +257,7 @@ def test_without_quorum_everything_goes_at_once() -> None:
     assert others(one.effects()) == [Unplumb(V1, 0.0)]
     assert one.quorum() == (1, 3, False)
     # the arbiter comes back: the ring alone changes, no member does
-    one.on_unplumbed(V1, 9.1)
+    one.on_unplumbed((V1,), 9.1)
     one.on_view(ViewChanged((made.nodes["n1"].local,), frozenset(), frozenset(), frozenset({1, 3})), 9.2)
     assert one.quorum() == (2, 3, True)
 
@@ -307,7 +307,7 @@ def test_a_thousand_releases_one_by_one_do_not_fill_the_bus() -> None:
     assert len(vips) == 1000
     waiting: list[bytes] = []
     for vip in vips:
-        one.on_unplumbed(vip, 7.0)
+        one.on_unplumbed((vip,), 7.0)
         waiting += sent(one.effects())
     assert len(waiting) <= 32
     while waiting:

@@ -165,7 +165,7 @@ class Wired(Cluster):
             case Witness(vips):
                 self.asked.append((node.name, vips))
                 for vip in vips:
-                    the(self, node.name).on_witnessed(vip, self.answers.get(vip), self.now)
+                    the(self, node.name).on_witnessed([(vip, self.answers.get(vip))], self.now)
             case Contest():
                 self.told.append((node.name, effect))
             case Plumb() if self.is_slow:

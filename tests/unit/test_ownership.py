@@ -71,5 +71,5 @@ def test_an_address_that_is_put_up_changes_no_owner_and_is_not_looked_at_for_tha
     """With 1,000 addresses a look at all of them, for each of them, stopped the core for seconds."""
     one = alone()
     before = one.owners_mark, one.mark
-    one.on_unplumbed(V1, 5.0)
+    one.on_unplumbed((V1,), 5.0)
     assert (one.owners_mark == before[0], one.mark == before[1]) == (True, False)

@@ -48,6 +48,17 @@ async def test_a_look_that_took_long_leaves_time_for_other_work(monkeypatch: pyt
     assert len(looks.times) >= 4
 
 
+async def test_who_takes_long_comes_after_what_the_change_makes_necessary(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Looks(monkeypatch, 0.02)
+    paced = Pace(looks, 0.0)
+    paced.now()
+    await asyncio.sleep(5)
+    changed = looks.loop.time()
+    paced.changed()
+    await asyncio.sleep(1)
+    assert looks.times[1] - changed == pytest.approx(0.02 * SHARE)
+
+
 async def test_no_pause_is_longer_than_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = Looks(monkeypatch, 3.0)
     paced = Pace(looks, 0.0)

@@ -72,7 +72,7 @@ class Pair:
                     for machine in list(self.machines.values()):
                         machine.on_message(sender, data, now)
                 elif type(effect).__name__ == "Plumb":
-                    self.machines[sender].on_plumbed(effect.vip, now)  # type: ignore[union-attr]
+                    self.machines[sender].on_plumbed((effect.vip,), now)  # type: ignore[union-attr]
 
 
 @pytest.fixture

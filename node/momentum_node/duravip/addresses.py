@@ -5,12 +5,49 @@ objects, and iteration in bit order is iteration in address order.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Address, IPv6Address
 from typing import TypeAlias
 
 from momentum_node.config.model import Address
 from momentum_node.duravip.vip import address_order
 
 Bits: TypeAlias = int
+
+
+class _Remembered:
+    """Remembers its hash and its text: the standard library makes them anew each time, a tenth of a failover."""
+
+    __slots__ = ()  # the leaves have them
+    _hash: int
+    _text: str
+
+    def __hash__(self) -> int:
+        try:
+            return self._hash
+        except AttributeError:
+            self._hash = super().__hash__()  # type: ignore[misc]
+            return self._hash
+
+    def __str__(self) -> str:
+        try:
+            return self._text
+        except AttributeError:
+            self._text = super().__str__()  # type: ignore[misc]
+            return self._text
+
+
+class _Indexed4(_Remembered, IPv4Address):
+    __slots__ = ("_hash", "_text")
+
+
+class _Indexed6(_Remembered, IPv6Address):
+    __slots__ = ("_hash", "_text")
+
+
+def _indexed(address: Address) -> Address:
+    if isinstance(address, _Remembered):
+        return address
+    return _Indexed4(int(address)) if isinstance(address, IPv4Address) else _Indexed6(str(address))
 
 
 class Index:
@@ -20,7 +57,7 @@ class Index:
 
     def __init__(self, addresses: Sequence[Address]) -> None:
         """`addresses` must be sorted by `address_order` and free of repetitions; `Index.of` sees to that."""
-        self.addresses: tuple[Address, ...] = tuple(addresses)
+        self.addresses: tuple[Address, ...] = tuple(map(_indexed, addresses))
         self._position = {address: at for at, address in enumerate(self.addresses)}
 
     @classmethod

@@ -41,11 +41,14 @@ class Declaration:
         self._claims = [index.bits(d.address for d in definitions if d.claim and d.rank == r) for r in range(ranks)]
         self._unplaced = index.bits(d.address for d in definitions if not d.has_topology)
         self._excluded = index.bits(d.address for d in definitions if not d.may_serve)
-        self._waiting = 0
+        self._waiting, self._unclaimed = 0, frozenset[Address]()
         self._update()
 
-    def hold_claims(self, addresses: Iterable[Address]) -> None:
-        """These are not claimed for now: they were lost here lately (R10)."""
+    def hold_claims(self, addresses: frozenset[Address]) -> None:
+        """These are not claimed for now: they were lost here lately (R10). Told at every event, mostly the same."""
+        if addresses is self._unclaimed:
+            return
+        self._unclaimed = addresses
         waiting = self.catalogue.index.bits(addresses)
         if waiting != self._waiting:
             self._waiting, self._facts = waiting, None

@@ -8,7 +8,8 @@ node joins again with an empty machine (ISOLATED): who cannot prove membership l
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 from momentum_node.bus.contract import Bus, BusEvent, Delivered, IdentityTaken, Lost, Member, ViewChanged
 from momentum_node.clock import monotonic
@@ -32,6 +33,9 @@ TAKEN_LIMIT_S = 10.0
 """An engine that still takes us for a member after so long never lets go of that: only another process can join."""
 
 
+Told: TypeAlias = Callable[[DuraVip, Sequence[Any], float], None]
+
+
 class Driver:
     """Keeps the node a member for as long as it runs. One object for the life of the core."""
 
@@ -53,7 +57,7 @@ class Driver:
         self._stopping = False
         self._taken_since: float | None = None  # when the engine first said that we are a member already
         self._settling = False
-        self._settles_soon = False
+        self._heard: list[tuple[Told, list[Any]]] = []  # of many addresses in this turn of the loop, in order
         self._mark: object = None  # of the machine when a change was last told
         self._alarms: tuple[str, ...] = ()
         self._unread = Unread()
@@ -84,8 +88,7 @@ class Driver:
         machine = self.machine
         if machine is not None:
             self._enter("DRAINING")
-            machine.on_drain(monotonic())
-            self._settle()
+            self.tell(lambda machine, now: machine.on_drain(now))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(DRAIN_LIMIT_S):
                     while not machine.is_drained and self.machine is machine:  # noqa: ASYNC110 - ends within 30 s
@@ -109,16 +112,22 @@ class Driver:
         if machine is not None:
             self._decide(lambda: what(machine, monotonic()))
 
-    def _tell_of_many(self, what: Callable[[DuraVip], None]) -> None:
-        """The same for what comes for a thousand addresses at once: effects follow when this turn of the loop ends."""
-        machine = self.machine
-        if machine is not None and self._or_end(lambda: what(machine)) and not self._settles_soon:
-            self._settles_soon = True
-            asyncio.get_running_loop().call_soon(self._settle_of_many)
+    def _hear(self, what: Told, of: object) -> None:
+        """The same for what comes for a thousand addresses at once: when this turn of the loop ends, or before anything
+        else is told."""
+        if self.machine is None:
+            return
+        if not self._heard:
+            asyncio.get_running_loop().call_soon(self._decide, lambda: None)
+        if not self._heard or self._heard[-1][0] is not what:
+            self._heard.append((what, []))
+        self._heard[-1][1].append(of)
 
-    def _settle_of_many(self) -> None:
-        self._settles_soon = False
-        self._or_end(self._settle)
+    def _pass_on(self) -> None:
+        heard, self._heard = self._heard, []
+        if self.machine is not None:
+            for what, of in heard:
+                what(self.machine, tuple(of), monotonic())
 
     def multicast(self, data: bytes) -> None:
         """Send what is no word of the machine's. Raises `BusError` when it does not go."""
@@ -132,13 +141,13 @@ class Driver:
         """The kernel has the address, services run."""
         if self.neighbourhood is not None:
             self.neighbourhood.came(vip)
-        self._tell_of_many(lambda machine: machine.on_plumbed(vip, now))
+        self._hear(_plumbed, vip)
 
     def on_unplumbed(self, vip: Address, now: float) -> None:
         """The kernel confirmed that the address is gone."""
         if self.neighbourhood is not None:
             self.neighbourhood.gone(vip)
-        self._tell_of_many(lambda machine: machine.on_unplumbed(vip, now))
+        self._hear(_unplumbed, vip)
 
     def on_plumb_failed(self, vip: Address, reason: str, now: float) -> None:
         """The address cannot be served here."""
@@ -153,7 +162,7 @@ class Driver:
 
     def on_witnessed(self, vip: Address, mac: bytes | None, now: float) -> None:
         """Who answers for an address that another member is about to plumb."""
-        self._tell_of_many(lambda machine: machine.on_witnessed(vip, mac, now))
+        self._hear(_witnessed, (vip, mac))
 
     def whose(self, mac: bytes) -> str | None:
         """The member, present or gone, that has this hardware address."""
@@ -214,8 +223,8 @@ class Driver:
         return self._bus.local
 
     def _decide(self, feed: Callable[[], None]) -> None:
-        """Feed the machine, do what follows."""
-        if self._or_end(feed):
+        """Feed the machine, first with what was heard before; do what follows."""
+        if self._or_end(self._pass_on) and self._or_end(feed):
             self._or_end(self._settle)
 
     def _or_end(self, work: Callable[[], None]) -> bool:
@@ -298,6 +307,7 @@ class Driver:
 
     def _forget(self) -> None:
         self.machine = None
+        self._heard = []
         self._unread.machine_ended()
         self._round_trips.membership_ended()
         if self._bus is not None:  # it may have joined while we were told to give up: nobody would ever leave for it
@@ -308,6 +318,18 @@ class Driver:
     def _enter(self, state: str) -> None:
         self.state = state
         self._on_change()
+
+
+def _plumbed(machine: DuraVip, vips: Sequence[Address], now: float) -> None:
+    machine.on_plumbed(vips, now)
+
+
+def _unplumbed(machine: DuraVip, vips: Sequence[Address], now: float) -> None:
+    machine.on_unplumbed(vips, now)
+
+
+def _witnessed(machine: DuraVip, answers: Sequence[tuple[Address, bytes | None]], now: float) -> None:
+    machine.on_witnessed(answers, now)
 
 
 def _feed(machine: DuraVip, event: ViewChanged | Delivered) -> None:

@@ -22,6 +22,8 @@ class Failback:
         self._departures = 0
         self._losses: dict[Address, tuple[float, ...]] = {}
         self._waiting: dict[Address, float] = {}
+        self._unclaimed: frozenset[Address] = frozenset()  # these, as last told
+        self._first_due = float("inf")
 
     def watch(self, *, is_mature: bool, is_quorate: bool, now: float) -> None:
         """What the table says about us. Without a quorum we had to let go: our claims wait anew when it is back."""
@@ -51,23 +53,29 @@ class Failback:
             recent = (when for when in self._losses.get(address, ()) if when > now - REMEMBERED_S)
             self._losses[address] = (*recent, now)
             self._waiting[address] = float("inf")
+        self._changed()
 
     def back(self, addresses: Iterable[Address], now: float, policy: Policy) -> None:
         """These could be here again."""
         for address in self._waiting.keys() & set(addresses):
             if self._waiting[address] == float("inf"):
                 self._waiting[address] = now + policy.failback_delay_s * _times(len(self._losses[address]))
+        self._changed()
 
-    def waiting(self, now: float) -> Iterable[Address]:
-        """What is not claimed yet; what has waited long enough is forgotten."""
-        for address in [address for address, due in self._waiting.items() if now >= due]:
-            del self._waiting[address]
-        return self._waiting.keys()
+    def waiting(self, now: float) -> frozenset[Address]:
+        """What is not claimed yet, the same object until it changes; what has waited long enough is forgotten."""
+        if now >= self._first_due:
+            self._waiting = {address: due for address, due in self._waiting.items() if now < due}
+            self._changed()
+        return self._unclaimed
 
     def next_due(self) -> float | None:
         """When the first of them may be claimed."""
-        due = min(self._waiting.values(), default=float("inf"))
-        return due if due < float("inf") else None
+        return self._first_due if self._first_due < float("inf") else None
+
+    def _changed(self) -> None:
+        self._unclaimed = frozenset(self._waiting)
+        self._first_due = min(self._waiting.values(), default=float("inf"))
 
 
 def _times(losses: int) -> int:

@@ -33,22 +33,21 @@ class Holds:
         """Tickets end (S7); what is held stays held."""
         self.asked = 0
 
-    def has_plumbed(self, bit: Bits) -> None:
-        """The driver put it up."""
-        if bit & self.held & ~self.releasing:
-            self.plumbed |= bit
+    def has_plumbed(self, bits: Bits) -> None:
+        """The driver put them up."""
+        self.plumbed |= bits & self.held & ~self.releasing
 
     def release(self, bits: Bits) -> None:
         """An Unplumb is handed out."""
         self.releasing |= bits
         self.asked &= ~bits
 
-    def has_unplumbed(self, bit: Bits) -> None:
-        """The driver took it down, asked to or not."""
-        bit &= self.held
-        self._removed |= bit & self.plumbed
-        self._unused |= bit & ~self.plumbed
-        self._forget(bit)
+    def has_unplumbed(self, bits: Bits) -> None:
+        """The driver took them down, asked to or not."""
+        bits &= self.held
+        self._removed |= bits & self.plumbed
+        self._unused |= bits & ~self.plumbed
+        self._forget(bits)
 
     def give_back(self, bits: Bits) -> None:
         """The table says that we hold these; nothing was ever done with them, and now they belong elsewhere."""
@@ -73,11 +72,11 @@ class Holds:
                 if not failures[reason]:
                     del failures[reason]
 
-    def _forget(self, bit: Bits) -> None:
-        self.held &= ~bit
-        self.asked &= ~bit
-        self.plumbed &= ~bit
-        self.releasing &= ~bit
+    def _forget(self, bits: Bits) -> None:
+        self.held &= ~bits
+        self.asked &= ~bits
+        self.plumbed &= ~bits
+        self.releasing &= ~bits
 
     # -- telling the group -----------------------------------------------------------------------
 

@@ -36,15 +36,16 @@ class DuraVip(GroupMember):
 
     # -- what the driver tells -------------------------------------------------------------------
 
-    def on_plumbed(self, vip: Address, now: float) -> None:
-        """It is on the interface and served."""
-        self._holds.has_plumbed(self._index.bit(vip))
+    def on_plumbed(self, vips: Collection[Address], now: float) -> None:
+        """They are on the interface and served."""
+        self._holds.has_plumbed(self._index.bits(vips))
         self._settle(now)
 
-    def on_unplumbed(self, vip: Address, now: float) -> None:
-        """The kernel confirmed that it is gone, whether asked for or not."""
-        self._orders.withdraw(vip)
-        self._holds.has_unplumbed(self._index.bit(vip))
+    def on_unplumbed(self, vips: Collection[Address], now: float) -> None:
+        """The kernel confirmed that they are gone, whether asked for or not."""
+        for vip in vips:
+            self._orders.withdraw(vip)
+        self._holds.has_unplumbed(self._index.bits(vips))
         self._settle(now)
 
     def on_plumb_failed(self, vip: Address, reason: str, now: float) -> None:
@@ -58,9 +59,11 @@ class DuraVip(GroupMember):
         self._holds.has_cleared(self._index.bit(vip))
         self._settle(now)
 
-    def on_witnessed(self, vip: Address, mac: bytes | None, now: float) -> None:
-        """Who answered for an address that `Witness` named; None = nobody within 40 ms."""
-        self._witness.heard(vip, None if mac in self._macs_of_members() else mac, now)
+    def on_witnessed(self, answers: Collection[tuple[Address, bytes | None]], now: float) -> None:
+        """Who answered for addresses that `Witness` named; None = nobody within 40 ms."""
+        members = self._macs_of_members()
+        for vip, mac in answers:
+            self._witness.heard(vip, None if mac in members else mac, now)
         self._settle(now)
 
     def on_hardware(self, macs: tuple[bytes, ...], now: float) -> None:

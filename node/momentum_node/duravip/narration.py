@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from momentum_node.bus.contract import Member, ViewChanged
+from momentum_node.config.model import Address
 from momentum_node.duravip.catalogue import MessageError
 from momentum_node.duravip.encoding import decode
 from momentum_node.duravip.flight import Input
@@ -24,6 +25,8 @@ def tell_input(machine: DuraVip, entry: Input) -> str:
             return f"{_member(sender, names)}: {tell_message(data)}"
         case "on_timer", _:
             return "a timer is due"
+        case "on_witnessed", (answers, *_):
+            return f"the wire was asked: {_list(_answer(vip, mac) for vip, mac in answers)}"
     word = entry.name.removeprefix("on_").replace("_", " ")
     return " ".join([word, *(_value(value) for value in entry.arguments[:-1])]).strip()
 
@@ -80,6 +83,10 @@ def _hearing(effect: Witness | Contest) -> str:
     if effect.mac:
         return f"wait with {effect.vip}: node {effect.witness.node_id} hears that {effect.mac.hex(':')} answers"
     return f"wait no longer with {effect.vip} for what node {effect.witness.node_id} heard"
+
+
+def _answer(vip: Address, mac: bytes | None) -> str:
+    return f"{mac.hex(':') if mac else 'nobody'} has {vip}"
 
 
 def _view(view: ViewChanged, names: dict[int, str]) -> str:

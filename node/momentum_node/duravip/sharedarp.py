@@ -12,6 +12,7 @@ directed at a host reaches also those that only ever talked to the owner before.
 it passes the machine by.
 """
 
+import heapq
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -171,7 +172,7 @@ def _once(neighbours: Iterable[Neighbour]) -> tuple[Neighbour, ...]:
     return tuple(first.values())[:MOST_TOLD]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Round:
     audience: tuple[Neighbour, ...]
     due: float
@@ -184,7 +185,10 @@ class Telling:
     """Which neighbour to tell of which address next: one of each address in turn, at a bounded rate."""
 
     def __init__(self) -> None:
-        self._rounds: dict[Address, _Round] = {}
+        self._rounds: dict[Address, _Round] = {}  # under way; the first is next
+        self._later: dict[Address, _Round] = {}
+        self._agenda: list[tuple[float, int, Address, _Round]] = []  # of the later ones, and of some that were stopped
+        self._begun = 0
         self._tokens = 0.0
         self._filled: float | None = None
 
@@ -193,35 +197,49 @@ class Telling:
     ) -> None:
         """`vip` is here: tell these in each of the rounds, `TELLING_S` each at most. Many may share one audience."""
         if audience:
-            first, *later = (now + pause for pause in rounds_s)
-            self._rounds[vip] = _Round(audience, first, first + TELLING_S, tuple(later))
+            self.stop(vip)
+            self._plan(vip, audience, tuple(now + pause for pause in rounds_s))
+            self._begin_due(now)
 
     def stop(self, vip: Address) -> None:
         """It is not here any more: nobody is told (failover R8)."""
         self._rounds.pop(vip, None)
+        self._later.pop(vip, None)
 
     def due(self, now: float) -> list[tuple[Address, Neighbour]]:
         """(address, whom to tell of it) now."""
         elapsed = 0.0 if self._filled is None else now - self._filled
         self._tokens = min(RATE / 10, self._tokens + elapsed * RATE)
         self._filled = now
-        waiting = {vip: turn for vip, turn in self._rounds.items() if turn.due <= now}
+        self._begin_due(now)
         chosen = []
-        while self._tokens >= 1 and waiting:
-            vip = next(iter(waiting))
-            turn = waiting.pop(vip)
-            del self._rounds[vip]
+        while self._tokens >= 1 and self._rounds:
+            vip = next(iter(self._rounds))
+            turn = self._rounds.pop(vip)
             if now < turn.until:
                 chosen.append((vip, turn.audience[turn.told]))
                 turn.told += 1
                 self._tokens -= 1
             if now < turn.until and turn.told < len(turn.audience):
-                self._rounds[vip] = waiting[vip] = turn  # behind the others
+                self._rounds[vip] = turn  # behind the others
             elif turn.later:
-                first, *later = turn.later
-                self._rounds[vip] = _Round(turn.audience, first, first + TELLING_S, tuple(later))
+                self._plan(vip, turn.audience, turn.later)
         return chosen
+
+    def _plan(self, vip: Address, audience: tuple[Neighbour, ...], moments: tuple[float, ...]) -> None:
+        first, *later = moments
+        self._begun += 1
+        self._later[vip] = turn = _Round(audience, first, first + TELLING_S, tuple(later))
+        heapq.heappush(self._agenda, (first, self._begun, vip, turn))
+
+    def _begin_due(self, now: float) -> None:
+        while self._agenda and self._agenda[0][0] <= now:
+            _, _, vip, turn = heapq.heappop(self._agenda)
+            if self._later.get(vip) is turn:
+                self._rounds[vip] = self._later.pop(vip)
 
     def next_due(self) -> float | None:
         """When `due` has something to say, at the soonest; None = nobody waits."""
-        return min((turn.due for turn in self._rounds.values()), default=None)
+        if self._rounds:
+            return next(iter(self._rounds.values())).due
+        return self._agenda[0][0] if self._agenda else None
