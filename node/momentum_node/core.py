@@ -281,7 +281,7 @@ class Core:
         return self.actuator.plans.keys()
 
     def _policy(self) -> Policy:
-        return policy_of(self._cluster, self.listed.ids)
+        return policy_of(self._cluster, self.listed.ids, self.node_name)
 
     def _heed_node_list(self) -> None:
         """Cordon or drain this node, or take that back, as the node list says. A node that stops stays draining."""

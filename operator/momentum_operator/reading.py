@@ -25,6 +25,7 @@ def read(value: object) -> tuple[ClusterSpec | None, tuple[Problem, ...]]:
     spec = ClusterSpec(
         selector=_selector(nodes.inner("selector", required=True)),
         tolerations=_tolerations(nodes),
+        weights=_all(nodes.each("weights"), _weight),
         hostname=top.text("hostname", None),
         networks=_all(top.each("networks"), _topology),
         vips=_all(top.each("vips"), _vip),
@@ -49,6 +50,7 @@ def read(value: object) -> tuple[ClusterSpec | None, tuple[Problem, ...]]:
 def together(spec: ClusterSpec) -> list[Problem]:
     """What is wrong between fields that are each right by themselves."""
     return [
+        *_unique("spec.nodes.weights", "nodeName", (name for name, _ in spec.weights)),
         *_unique("spec.networks", "cidr", (str(entry.network) for entry in spec.networks)),
         *_unique("spec.vips", "name", (vip.name for vip in spec.vips)),
         *_unique("spec.vips", "address", (str(vip.address) for vip in spec.vips)),
@@ -150,6 +152,10 @@ def _selector(fields: Fields) -> tuple[Requirement, ...]:
 
 def _tolerations(nodes: Fields) -> tuple[Mapping[str, Any], ...]:
     return tuple(dict(entry) for entry in nodes.raw("tolerations") or [] if isinstance(entry, Mapping))
+
+
+def _weight(fields: Fields) -> tuple[str, int]:
+    return fields.text("nodeName", "", required=True), fields.number("weight", 1, 1, 100)
 
 
 def _topology(fields: Fields) -> Topology | None:

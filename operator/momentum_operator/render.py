@@ -140,6 +140,7 @@ def _cluster(spec: ClusterSpec, size: int) -> Block:
         *([] if timing is None else _timing(timing)),
         *_option("duravip_failback_delay", spec.failback_delay_s),
         *_option("duravip_release_grace", spec.release_grace_s),
+        *_weights(spec.weights),
     ]
     topologies = [
         Block(
@@ -150,6 +151,11 @@ def _cluster(spec: ClusterSpec, size: int) -> Block:
         for entry in spec.networks
     ]
     return Block("cluster", None, (*options, *topologies))
+
+
+def _weights(weights: Iterable[tuple[str, int]]) -> list[str]:
+    pairs = " ".join(f"{quoted(name)} = {weight}" for name, weight in weights)
+    return [f"duravip_weights = [ {pairs} ]"] if pairs else []
 
 
 def _timing(timing: RingTiming) -> list[str]:

@@ -103,10 +103,11 @@ class Requirement:
 
 @dataclass(frozen=True)
 class ClusterSpec:
-    """Everything that is wanted."""
+    """Everything that is wanted. `weights`: nodes that take more addresses than one of weight 1."""
 
     selector: tuple[Requirement, ...]
     tolerations: tuple[Mapping[str, Any], ...] = ()
+    weights: tuple[tuple[str, int], ...] = ()
     hostname: str | None = None
     networks: tuple[Topology, ...] = ()
     vips: tuple[Vip, ...] = ()

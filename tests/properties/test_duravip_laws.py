@@ -24,6 +24,7 @@ def candidates(draw: st.DrawFn) -> list[Candidate]:
             holds=draw(SETS | st.just(0)),
             pinned=0,
             is_cordoned=draw(st.booleans()),
+            weight=draw(st.sampled_from([1, 1, 2, 5])),
         )
         for at in range(count)
     ]

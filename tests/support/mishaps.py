@@ -40,6 +40,9 @@ class Mishaps(ABC):
     def draw_definitions(self, node_id: int) -> tuple[Definition, ...]: ...
 
     @abstractmethod
+    def draw_policy(self) -> Policy: ...
+
+    @abstractmethod
     def start(self, node_id: int) -> None: ...
 
     def _one(self) -> Process:
@@ -150,7 +153,8 @@ class Mishaps(ABC):
         process = self._one()
         process.definitions = self.draw_definitions(process.node_id)
         self.tell(f"reload {process.name}")
-        process.with_machine(lambda machine, now: machine.on_definitions(process.definitions, self.policy, now))
+        policy = self.draw_policy()
+        process.with_machine(lambda machine, now: machine.on_definitions(process.definitions, policy, now))
 
     def move(self) -> None:
         vip, node = self.random.choice(self.vips), self.random.choice([*self.node_ids, None])

@@ -108,7 +108,7 @@ REMOVALS: tuple[Removal, ...] = (
     ),
     _r(
         "R9",
-        "preferences in order, groups that are to be apart, an even spread",
+        "preferences in order, weights, groups that are to be apart, an even spread",
         "unit/test_duravip_election.py::test_an_orphan_goes_where_nobody_of_its_group_is_although_there_is_more_load",
         "election.py",
         "    deal(orphans, heads, hands, owns, terms.apart, scarcest_first=True)",

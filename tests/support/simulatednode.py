@@ -107,7 +107,7 @@ class Process:
             return
         if self.machine is None:
             identity = Identity(self.name, f"198.18.0.{self.node_id}", self.world.random.getrandbits(64), self.macs)
-            self.machine = self.world.machine_class(identity, self.local, self.definitions, self.world.policy)
+            self.machine = self.world.machine_class(identity, self.local, self.definitions, self.world.draw_policy())
             self.machine._assembler = Assembler(remembered)
         was_gathering = self.is_gathering
         if isinstance(event, ViewChanged):

@@ -81,6 +81,8 @@ class World(Mishaps):
         is_late, self.is_deaf = kind == "late", kind == "deaf"
         self.random = random.Random(seed)  # noqa: S311 - reproducible on purpose
         self.machine_class = machine_class
+        self.weighing = random.Random(~seed)  # noqa: S311 - apart: weights leave the rest of a run as it is
+        self.weights = self.weighing.choice([(1,), (1, 1, 2, 5), (1, 3)])
         self.told: list[tuple[float, Callable[[], str]]] = []
         self.tables: dict[int, object] = {}
         self.steps = 0
@@ -158,6 +160,10 @@ class World(Mishaps):
             for vip in sorted(some, key=int)
         )
 
+    def draw_policy(self) -> Policy:
+        """What one node's configuration says of ownership: the same everywhere, but for its weight."""
+        return replace(self.policy, weight=self.weighing.choice(self.weights))
+
     def start(self, node_id: int) -> None:
         pid = self.random.choice([1, 1, self.random.randint(2, 9999)])
         self.tell(f"start n{node_id}")
@@ -179,7 +185,7 @@ class World(Mishaps):
             process.definitions = self.draw_definitions(process.node_id)
             process.steps_to_live = -2
             process.with_machine(lambda m, now: m.on_usable(everything, None, now))
-            process.with_machine(lambda m, now, p=process: m.on_definitions(p.definitions, self.policy, now))  # type: ignore[misc]
+            process.with_machine(lambda m, now, p=process: m.on_definitions(p.definitions, self.draw_policy(), now))  # type: ignore[misc]
             process.with_machine(lambda m, now: m.on_cordon(False, now))
         self._settle()
 

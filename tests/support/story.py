@@ -62,6 +62,7 @@ class Cluster:
 
     def __init__(self, names: Sequence[str], policy: Policy) -> None:
         self.policy = policy
+        self.weights: dict[str, int] = {}
         self.now = 0.0
         self.nodes = {name: Node(name, at + 1) for at, name in enumerate(names)}
         self.sides: list[list[str]] = []
@@ -81,9 +82,13 @@ class Cluster:
             node = self.nodes[name]
             node.pid += 1
             identity = Identity(name, f"198.18.0.{node.node_id}", node.node_id * 1000 + node.pid)
-            node.machine = DuraVip(identity, node.local, node.definitions, self.policy)
+            node.machine = DuraVip(identity, node.local, node.definitions, self.policy_of(name))
             node.members, node.is_frozen, node.unread = (), False, []
         self.connect([self.up() + list(names)])
+
+    def policy_of(self, name: str) -> Policy:
+        """What its configuration says of ownership."""
+        return replace(self.policy, weight=self.weights.get(name, 1))
 
     def stop(self, *names: str) -> None:
         """The processes are gone, and their addresses with them."""
@@ -261,8 +266,11 @@ class Story:
         return "".join(f"{line}\n" for line in self.cluster.lines or ["  nothing"])
 
     def do_policy(self, *settings: str) -> None:
-        """Before `cluster`: quorum, failback=60, grace=5, mature=5, expect=4 (cluster_size), balance=1, beats=1."""
+        """Before `cluster`: quorum, failback=60, grace=5, mature=5, expect=4 (cluster_size), balance=1, beats=1,
+        weights=n1:2,n3:4."""
         values = dict(setting.partition("=")[::2] for setting in settings)
+        weights = (weight.partition(":") for weight in values.get("weights", "").split(",") if weight)
+        self.cluster.weights = {name: int(weight) for name, _, weight in weights}
         self.cluster.policy = Policy(
             partition="quorum" if "quorum" in values else "both",
             failback_delay_s=float(values.get("failback", 0)),
@@ -276,8 +284,9 @@ class Story:
         )
 
     def do_cluster(self, names: str, *vips: str) -> None:
-        policy = self.cluster.policy
+        policy, weights = self.cluster.policy, self.cluster.weights
         self.cluster = Cluster(names.split(","), policy)
+        self.cluster.weights = weights
         ids = frozenset(node.node_id for node in self.cluster.nodes.values())
         self.cluster.policy = replace(policy, node_ids=ids)
         for name, node in self.cluster.nodes.items():
@@ -311,7 +320,13 @@ class Story:
 
     def do_reload(self, name: str, *vips: str) -> None:
         definitions = self.cluster.nodes[name].definitions = declared(name, vips)
-        policy = self.cluster.policy
+        policy = self.cluster.policy_of(name)
+        self.cluster.tell(name, lambda machine: machine.on_definitions(definitions, policy, self.cluster.now))
+
+    def do_weight(self, name: str, weight: str) -> None:
+        """A reload that gives this node another weight."""
+        self.cluster.weights[name] = int(weight)
+        policy, definitions = self.cluster.policy_of(name), self.cluster.nodes[name].definitions
         self.cluster.tell(name, lambda machine: machine.on_definitions(definitions, policy, self.cluster.now))
 
     def do_usable(self, name: str, *vips: str) -> None:

@@ -66,3 +66,15 @@ def test_no_limit_needs_no_replication() -> None:
 def test_a_binding_of_a_group_has_no_such_limit() -> None:
     text = "Binding_Group g { Binding b { Cluster_Max_Outbound_Connections = 5 } }"
     assert [where(message) for message in refused(text).messages] == ["1:31 S002"]
+
+
+def test_weights_are_whole_numbers_and_each_node_has_one() -> None:
+    head = 'cluster { nodename = "n1" nodeaddr = "198.18.0.1" duravip_weights = '
+    assert loaded(head + "[ n1 = 2  n3 = 100 ] }").node.cluster.weights == (("n1", 2), ("n3", 100))  # type: ignore[union-attr]
+    wrong = refused(head + "[ n1 = 0  n2 = 1.5  n3 = 101  N4 = 2  n4 = 3 ] }")
+    assert [message.text for message in wrong.messages] == [
+        "the weight of 'n1' must be 1-100, not 0",
+        "the weight of 'n2' must be 1-100, not 1.5",
+        "the weight of 'n3' must be 1-100, not 101",
+        "'n4' has a weight already",
+    ]

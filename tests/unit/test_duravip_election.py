@@ -20,6 +20,17 @@ def test_a_cold_start_deals_in_address_order() -> None:
     assert owners(["n1", "n2", "n3"], outcome) == {"n1": {1, 4, 7}, "n2": {2, 5}, "n3": {3, 6}}
 
 
+def test_a_cold_start_deals_in_proportion_to_weights() -> None:
+    """R9: of seven, four go to the node of weight 4, and none to it only because it is first by name."""
+    outcome = elect([Candidate("n1", ALL), Candidate("n2", ALL, weight=2), Candidate("n3", ALL, weight=4)])
+    assert owners(["n1", "n2", "n3"], outcome) == {"n1": {4}, "n2": {2, 6}, "n3": {1, 3, 5, 7}}
+
+
+def test_equal_weights_are_no_weights() -> None:
+    heavy = elect([Candidate(name, ALL, weight=7) for name in ("n1", "n2", "n3")])
+    assert heavy == elect([Candidate(name, ALL) for name in ("n1", "n2", "n3")])
+
+
 def test_a_crash_moves_only_the_orphans_to_the_least_loaded() -> None:
     outcome = elect([Candidate("n1", ALL, anchors=bits(1, 4, 7)), Candidate("n3", ALL, anchors=bits(3, 6))])
     assert owners(["n1", "n3"], outcome) == {"n1": {1, 4, 5, 7}, "n3": {2, 3, 6}}

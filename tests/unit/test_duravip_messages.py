@@ -27,6 +27,7 @@ from momentum_node.duravip.messages import (
 )
 from momentum_node.duravip.quorum import Rule
 from momentum_node.duravip.vip import Definition
+from momentum_node.duravip.weights import UNSAID
 
 ONE, SIX = ip_address("192.0.2.1"), ip_address("2001:db8::25")
 N1, N2 = Member(1, 1), Member(2, 1)
@@ -43,6 +44,7 @@ FACTS = Facts(
     unusable=1 << 10_239,
     unusable_reason="eth0 has no carrier",
     macs=(b"\2\0\0\0\0\1", b"\2\0\0\0\0\2"),
+    weight=3,
 )
 STATE = State(True, b"v" * 16, True, FACTS, holds=0b11, owns=0b10, failed=(("in use", 1),), strays=(ONE, SIX))
 
@@ -95,6 +97,18 @@ def test_a_longer_body_of_a_newer_sender_is_read() -> None:
     value[5].append("something new")
     value.append("and here")
     assert decode(msgpack.packb(value)) == Envelope(1, 1, Mature(b"view"))
+
+
+def test_a_state_of_an_older_version_says_no_weight() -> None:
+    value = msgpack.unpackb(encode(replace(STATE, facts=replace(FACTS, weight=7)), 1, 1), strict_map_key=False)
+    assert value[5].pop() == 7
+    envelope = decode(msgpack.packb(value))
+    assert isinstance(envelope, Envelope)
+    assert isinstance(envelope.message, State)
+    assert envelope.message.facts.weight == UNSAID
+    for nonsense in (0, 101, -1, "heavy"):
+        with pytest.raises(MessageError):
+            decode(msgpack.packb([*value[:5], [*value[5], nonsense]]))
 
 
 def test_strangers_are_told_apart() -> None:

@@ -7,6 +7,7 @@ import msgpack
 
 from momentum_node.duravip.messages import VERSION
 from momentum_node.duravip.vip import Effect, Multicast, Policy
+from momentum_node.duravip.weights import UNSAID
 from tests.support.declared import declared
 from tests.support.machines import the
 from tests.support.story import Cluster, Node
@@ -37,6 +38,14 @@ def another_language(data: bytes) -> Sequence[bytes]:
     """A version whose messages older ones cannot read at all."""
     _, *rest = msgpack.unpackb(data, strict_map_key=False)
     return [msgpack.packb([VERSION + 1, *rest])]
+
+
+def knows_no_weights(data: bytes) -> Sequence[bytes]:
+    """A version whose STATE ends before the weight."""
+    fields = msgpack.unpackb(data, strict_map_key=False)
+    if fields[1] != "STATE":
+        return [data]
+    return [msgpack.packb([*fields[:5], fields[5][:24]])]
 
 
 class Mixed(Cluster):
@@ -81,6 +90,23 @@ def test_a_rolling_upgrade_node_by_node() -> None:
         assert len({made.owners(name) for name in NAMES}) == 1
     assert not [line for line in made.lines if "gives everything up" in line]
     assert the(made, "n1").ignored.keys() == {"UnknownKind"}
+
+
+def test_weights_count_when_the_last_node_knows_them() -> None:
+    """Until then everybody counts like the old one does: else their tables would differ, and two have an address."""
+    made = Mixed(replace(POLICY, balance_interval_s=10.0, balance_set_size=6))
+    made.weights = {"n1": 4, "n3": UNSAID}
+    made.speaks["n3"] = knows_no_weights
+    made.start(*NAMES)
+    made.wait(30.0)
+    assert {len(node.wire) for node in made.nodes.values()} == {2}
+    assert the(made, "n1").alarms() == ("weights of nodes do not count: the version of n3 knows none",)
+    made.stop("n3")
+    del made.speaks["n3"], made.weights["n3"]
+    made.start("n3")
+    made.wait(30.0)
+    assert [len(made.nodes[name].wire) for name in NAMES] == [4, 1, 1]
+    assert not the(made, "n1").alarms()
 
 
 def test_one_that_nobody_understands_is_left_out_and_takes_nothing_away() -> None:

@@ -17,6 +17,7 @@ Cluster {
   duravip_balance_set_size = 7
   duravip_self_drop = 4
   heartbeats_per_sec = 2
+  duravip_weights = [ n1.example.com = 4  n3 = 2 ]
   Topology "198.18.0.0/24" { interface = "eth0" }
 }
 Binding "a" {
@@ -50,9 +51,11 @@ def test_names_are_read_with_commas_or_blanks_and_compared_short() -> None:
 def test_the_cluster_scope_becomes_the_policy() -> None:
     cluster = loaded(TEXT).node.cluster
     assert cluster is not None
-    policy = policy_of(cluster, frozenset({1, 2}))
+    policy = policy_of(cluster, frozenset({1, 2}), "N1.example.com")
     assert (policy.balance_interval_s, policy.balance_set_size) == (3.0, 7)
     assert (policy.self_drop_s, policy.heartbeats_per_sec, policy.node_ids) == (4.0, 2.0, frozenset({1, 2}))
+    assert policy.weight == 4
+    assert policy_of(cluster, frozenset(), "n2").weight == 1
 
 
 def test_the_node_list_cordons_and_drains() -> None:

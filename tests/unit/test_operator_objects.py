@@ -10,6 +10,7 @@ import yaml
 from momentum_operator import names
 from momentum_operator.pod import pod_template
 from momentum_operator.reading import read
+from momentum_operator.render import main_file
 from momentum_operator.rendering import RenderError, as_yaml, parse_nodes, read_resource, render_resource, write_files
 from momentum_operator.settings import Settings, SettingsError, read_settings
 from tests.unit.operator_world import EXAMPLE, example
@@ -110,3 +111,16 @@ def test_settings_that_are_wrong_name_their_field() -> None:
         SettingsError, match=r"settings.allowedAddresses\[0\].cidrs\[0\]: '10.0.0.1/8' is not a network"
     ):
         read_settings('{"allowedAddresses": [{"namespaces": ["a"], "cidrs": ["10.0.0.1/8"]}]}')
+
+
+def test_weights_of_nodes_are_rendered_and_refused_with_their_place() -> None:
+    spec = yaml.safe_load(EXAMPLE.read_text())["spec"]
+    spec["nodes"]["weights"] = [{"nodeName": "n1", "weight": 2}, {"nodeName": "n3", "weight": 10}]
+    told, problems = read(spec)
+    assert told is not None, problems
+    assert '  duravip_weights = [ "n1" = 2 "n3" = 10 ]\n' in main_file(told, 3)
+    spec["nodes"]["weights"] = [{"nodeName": "n1", "weight": 0}, {"nodeName": "n2", "wieght": 2}]
+    assert {problem.path for problem in read(spec)[1]} == {
+        "spec.nodes.weights[0].weight",
+        "spec.nodes.weights[1].wieght",
+    }

@@ -1,5 +1,5 @@
 """What the cluster scope must hold so that options elsewhere do what they say: log streams (X012) and the replication
-that cluster-wide limits count with (X013). Both are warnings: the node runs, and does less."""
+that cluster-wide limits count with (X013). Both are warnings: the node runs, and does less. And weights of nodes."""
 
 import re
 from collections.abc import Iterator
@@ -11,6 +11,8 @@ from momentum_node.config.tree import Scope, Setting
 from momentum_node.config.values import Throttle
 
 _LOGGERS = frozenset({"ec_logger", "bounce_logger", "custom_bounce_logger", "custom_logger"})
+_WEIGHT = re.compile(r"(?:[1-9][0-9]?|100)\Z")
+_NONE = "a node that is to have none is not named in Duravip_Candidates, or it is cordoned"
 _DESTINATION = re.compile(r"cluster://(?P<path>[^=?]*)", re.IGNORECASE)
 _BY_BINDING = ("outbound_binding_domains",)
 # option → scope it stands in ("" global, "binding" also for what is inside one) → types of which one is needed
@@ -68,6 +70,27 @@ def _written(tree: Scope) -> Iterator[tuple[str, int]]:
 
 def _directory(path: str) -> str:
     return path.rstrip("/") or "/"
+
+
+def check_weights(tree: Scope, report: Report) -> None:
+    """V001, V002: `duravip_weights` has a whole number for each node, and each node once."""
+    cluster = tree.only("cluster")
+    setting = cluster.settings.get("duravip_weights") if cluster else None
+    seen: set[str] = set()
+    for entry in setting.value.entries if setting and isinstance(setting.value, Dict) else ():
+        node = entry.key.text.lower()
+        given = entry.value.text if isinstance(entry.value, Scalar) else "a list"
+        if not _WEIGHT.match(given):
+            report.error(entry.value.at, "V002", f"the weight of '{entry.key.text}' must be 1-100, not {given}", _NONE)
+        elif node in seen:
+            report.error(entry.key.at, "V001", f"'{entry.key.text}' has a weight already")
+        seen.add(node)
+
+
+def weights(cluster: Scope) -> tuple[tuple[str, int], ...]:
+    """Node and weight, as `check_weights` found right."""
+    found = cluster.value("duravip_weights")
+    return tuple((node, int(weight)) for node, weight in found.items()) if isinstance(found, dict) else ()
 
 
 def check_limits(tree: Scope, report: Report) -> None:

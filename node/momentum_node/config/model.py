@@ -250,6 +250,7 @@ class Cluster:
     heartbeat_start_delay_s: float = 15.0
     heartbeats_per_sec: float = 1.0
     max_duravips: int = 10240
+    weights: tuple[tuple[str, int], ...] = ()  # (node, weight): how many addresses it takes beside the others
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ _BUILT = {
     "binding_group": {*lookup.OUTBOUND, *_LIMITS, lookup.MAX_RETRIES, "bind_address"},
     "domain": {*lookup.OUTBOUND, *_LIMITS, lookup.MAX_RETRIES},
     "host": {"max_outbound_connections", *_MAXIMA},
-    "cluster": {*CLUSTER, *_MOVES},
+    "cluster": {*CLUSTER, *_MOVES, "duravip_weights"},
     "topology": {"interface", "cidrmask"},
     "inbound_audit": {"enabled", "monitors", "maintenance_interval"},
 }
@@ -97,6 +97,7 @@ def read(tree: Scope, digest: str, report: Report) -> NodeConfiguration | None:
     checks.check_services(tree, services, report)
     checks.check_cluster(tree, report)
     checks_cluster.check_streams(tree, report)
+    checks_cluster.check_weights(tree, report)
     checks_cluster.check_limits(tree, report)
     nexthops.check(tree, report)
     audit = monitors.read(tree, report)
@@ -182,7 +183,7 @@ def _cluster(tree: Scope, topologies: tuple[TopologyEntry, ...]) -> Cluster | No
     for field in given:
         if field.endswith("_s") and given[field] is not None:
             given[field] = float(given[field])
-    return Cluster(topologies=topologies, **given)
+    return Cluster(topologies=topologies, weights=checks_cluster.weights(scope), **given)
 
 
 def _topologies(tree: Scope, report: Report) -> Iterator[TopologyEntry]:

@@ -142,6 +142,7 @@ duravip_self_drop | seconds | 10 | C | P1 ours | silence of the bus after which 
 duravip_failback_delay | seconds | 60 | C | P1 ours | stability asked of a returning preferred node
 partition_policy | enum both quorum | both | C | P0 ours | who may own addresses in a split network
 cluster_size | int 1.. | - | C | P0 ours | MTA nodes meant to exist
+duravip_weights | dict | - | C | P1 ours | node = 1 to 100: it takes addresses in that proportion; unnamed = 1
 max_duravips | int 1.. | 10240 | C | P1 ours | more addresses are an error
 Mmove_Max_Connections | int 1.. | 8 | C | P1 ours | connections that move mail to one node
 Mmove_Throttle_Messages | throttle | 100 | C | P1 ours | messages moved in the background

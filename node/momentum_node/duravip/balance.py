@@ -2,13 +2,15 @@
 
 A member gives an address to another one that may have it; where the fullest and the emptiest have none in common,
 a chain of members passes load along (an augmenting path). Before that, addresses that should be apart are parted.
-Each step makes either more pairs apart, or the sum of squares of the loads smaller, so it comes to an end.
+Who is full is a matter of weight (`weights.py`). Each step makes either more pairs apart, or the sum of the squares
+of the loads, each by its weight, smaller, so it comes to an end.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from momentum_node.duravip.addresses import Bits, pack, positions
+from momentum_node.duravip.weights import cost, relief, scales
 
 Step = tuple[int, int, Bits]
 """From which member to which, and what."""
@@ -22,10 +24,22 @@ class Share:
     eligible: Bits
     owned: Bits
     floating: Bits
+    weight: int = 1
     load: int = field(init=False)
+    scale: int = field(init=False, default=1)
 
     def __post_init__(self) -> None:
         self.load = self.floating.bit_count()
+
+    @property
+    def cost(self) -> int:
+        """Of one more: the emptiest is where it is least."""
+        return cost(self.load, self.scale)
+
+    @property
+    def relief(self) -> int:
+        """By one less: the fullest is where it is most."""
+        return relief(self.load, self.scale)
 
 
 def balance(shares: Sequence[Share], limit: int, apart: Sequence[Bits] = ()) -> int:
@@ -51,9 +65,10 @@ class _Spread:
         self._grouped = 0
         for group in self._apart:
             self._grouped |= group
-        total = sum(share.load for share in shares)
-        self._low = total // len(shares) if shares else 0
-        self._high = -(-total // len(shares)) if shares else 0
+        for share, scale in zip(shares, scales([share.weight for share in shares]), strict=True):
+            share.scale = scale
+        self._loads = sum(share.load for share in shares)
+        self._weights = sum(share.weight for share in shares)
 
     def move(self, step: Step) -> None:
         source, target, bits = step
@@ -82,7 +97,7 @@ class _Spread:
                 if counts[at] <= counts[source] - 2 and self._shares[at].eligible >> place & 1
             ]
             if able:
-                best = min(able, key=lambda at: (counts[at], self._shares[at].load, self._shares[at].name))
+                best = min(able, key=lambda at: (counts[at], self._shares[at].cost, self._shares[at].name))
                 return source, best, 1 << place
         return None
 
@@ -90,10 +105,10 @@ class _Spread:
 
     def path(self, most: int) -> list[Step]:
         """A chain from the fullest member that can be relieved; over one link as many at once as it takes."""
-        emptiest = min((share.load for share in self._shares), default=0)
+        emptiest = min((share.cost for share in self._shares), default=0)
         links: dict[int, dict[int, Bits]] = {}
         for source in self._order():
-            if self._shares[source].load - emptiest < 2:
+            if self._shares[source].relief <= emptiest:
                 return []  # nor can any later one be relieved
             if steps := self._relieve(source, emptiest, links):
                 return [self._several(*steps[0], most)] if len(steps) == 1 else [self._one(*step) for step in steps]
@@ -101,20 +116,20 @@ class _Spread:
 
     def _order(self) -> list[int]:
         """Fullest first."""
-        return sorted(range(len(self._shares)), key=lambda at: (-self._shares[at].load, self._shares[at].name))
+        return sorted(range(len(self._shares)), key=lambda at: (-self._shares[at].relief, self._shares[at].name))
 
     def _relieve(self, source: int, emptiest: int, links: dict[int, dict[int, Bits]]) -> list[Step]:
         came_from: dict[int, int] = {source: source}
         front, distance = [source], 0
         best: tuple[int, int, str, int] | None = None
-        bound = self._shares[source].load - 2
+        bound = self._shares[source].relief
         while front and (best is None or best[0] > emptiest):  # farther away there is nothing better
             distance += 1
             front = self._next_front(front, came_from, links)
             for at in front:
                 share = self._shares[at]
-                if share.load <= bound and (best is None or (share.load, distance, share.name) < best[:3]):
-                    best = share.load, distance, share.name, at
+                if share.cost < bound and (best is None or (share.cost, distance, share.name) < best[:3]):
+                    best = share.cost, distance, share.name, at
         return self._chain(source, best[3], came_from, links) if best else []
 
     def _next_front(
@@ -134,7 +149,7 @@ class _Spread:
         """Whom `source` could give what, the emptiest first; never such that a group would be closer together."""
         floating = self._shares[source].floating
         found = {}
-        for target in sorted(range(len(self._shares)), key=lambda at: (self._shares[at].load, self._shares[at].name)):
+        for target in sorted(range(len(self._shares)), key=lambda at: (self._shares[at].cost, self._shares[at].name)):
             bits = floating & self._shares[target].eligible if target != source else 0
             if bits & self._grouped:
                 bits = self._without_crowding(source, target, bits)
@@ -164,9 +179,11 @@ class _Spread:
         return source, target, bits & -bits
 
     def _several(self, source: int, target: int, bits: Bits, most: int) -> Step:
-        """As many as bring both nearer to the average, but of apart groups one only."""
-        a, b = self._shares[source].load, self._shares[target].load
-        count = max(1, min(a - self._high, self._low - b, most))
+        """As many as bring both nearer to their share, but of apart groups one only."""
+        a, b = self._shares[source], self._shares[target]
+        spare = a.load + (-self._loads * a.weight) // self._weights  # above its share, rounded up
+        room = self._loads * b.weight // self._weights - b.load
+        count = max(1, min(spare, room, most))
         free = bits & ~self._grouped
         if count == 1 or not free:
             return self._one(source, target, bits)

@@ -4,18 +4,22 @@ from bisect import insort
 from collections.abc import Sequence
 
 from momentum_node.duravip.addresses import Bits, pack, positions
+from momentum_node.duravip.weights import cost
 
 MANY_CLASSES = 40
 """Above so many different sets of candidates it is quicker to look at each address than at each set."""
 
 
 class Hand:
-    """What one candidate has been dealt so far: floating addresses first, then all, then the name decides."""
+    """What one candidate has been dealt so far: floating addresses first, then all, then the name decides.
 
-    __slots__ = ("floating", "name", "total")
+    `scale`: what one address counts for there (`weights.py`).
+    """
 
-    def __init__(self, name: str, fixed: int) -> None:
-        self.name, self.floating, self.total = name, 0, fixed
+    __slots__ = ("floating", "name", "scale", "total")
+
+    def __init__(self, name: str, fixed: int, scale: int = 1) -> None:
+        self.name, self.floating, self.total, self.scale = name, 0, fixed, scale
 
     def take(self, count: int) -> None:
         """So many floating addresses more."""
@@ -39,7 +43,8 @@ def deal(
     """
     if not items:
         return
-    order = sorted((hand.floating, hand.total, hand.name, at) for at, hand in enumerate(hands))
+    order = sorted((cost(h.floating, h.scale), cost(h.total, h.scale), h.name, at) for at, h in enumerate(hands))
+    more = [2 * hand.scale for hand in hands]
     groups = _Groups(apart, items, owns)
     dealt: list[list[int]] = [[] for _ in owns]
     wanted = masks(items, choices)
@@ -47,7 +52,7 @@ def deal(
     for place, mask in wanted:
         found = groups.choose(place, mask, order) if place in groups.of else _first(mask, order)
         floating, total, name, at = order.pop(found)
-        insort(order, (floating + 1, total + 1, name, at), found)
+        insort(order, (floating + more[at], total + more[at], name, at), found)
         dealt[at].append(place)
     for at, places in enumerate(dealt):
         hands[at].take(len(places))

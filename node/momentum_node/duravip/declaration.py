@@ -98,6 +98,7 @@ class Declaration:
             fallbacks=tuple(others),
             balance_set_size=self.policy.balance_set_size,
             macs=self._macs,
+            weight=self.policy.weight,
         )
 
     def _why_unusable(self) -> str:

@@ -6,8 +6,8 @@
     4 orphans  nobody left: the least loaded of all that may have it, the scarcest addresses first
     5 follow   a follower goes where its head is
 
-In 3 and 4 a node without another address of the same apart group comes first. Cluster §2.7; sets of addresses are
-bits of one index in address order (`addresses.py`).
+In 3 and 4 a node without another address of the same apart group comes first, and load is by weight (`weights.py`).
+Cluster §2.7; sets of addresses are bits of one index in address order (`addresses.py`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from momentum_node.duravip.addresses import Bits
 from momentum_node.duravip.dealing import Hand, deal
+from momentum_node.duravip.weights import scales
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Candidate:
     pinned: Bits = 0
     is_cordoned: bool = False
     fallbacks: tuple[Bits, ...] = ()
+    weight: int = 1
 
     @property
     def ranks(self) -> tuple[Bits, ...]:
@@ -78,7 +80,8 @@ def elect(candidates: Sequence[Candidate], terms: Terms = NO_TERMS) -> Outcome:
     settled = _union(fixed)
     anchors = _anchors(candidates, heads, settled)
     once, twice = _counted(anchors)
-    hands = [Hand(c.name, f.bit_count()) for c, f in zip(candidates, fixed, strict=True)]
+    scaled = zip(candidates, fixed, scales([c.weight for c in candidates]), strict=True)
+    hands = [Hand(c.name, f.bit_count(), scale) for c, f, scale in scaled]
     owns = [f | (a & once) for f, a in zip(fixed, anchors, strict=True)]
     for hand, anchor in zip(hands, anchors, strict=True):
         hand.take((anchor & once).bit_count())

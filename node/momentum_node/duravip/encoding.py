@@ -6,7 +6,7 @@
     STATE      [ gather, view, name, address, mature, draining, cordoned, claiming, [majority, [node id …], size],
                  digest, holds, owns, claims, unusable, why unusable, {reason: failed}, [address held, not declared …] ]
                  starting, [fallback claims …], [[name, departures] …], [[node id, pid] suspected …],
-                 [[address, incarnation, stamp] pin …], balance set size, [hardware address …] ]
+                 [[address, incarnation, stamp] pin …], balance set size, [hardware address …], weight ]
     DEFS       [ encoded catalogue ]          MATURE    [ view ]            DRAIN   [ ]         BEACON  [ ]
     BALANCE    [ view, most moves ]           MOVE      [ address, node name, empty = its pin ends ]
     SUSPECT    [ view, node id, pid, incarnation, 0 = not known ]           HEARTBEAT [ view, table events, digest ]
@@ -14,7 +14,8 @@
     RELEASED   [ [removed …], [never put up …] ]        FAILED  [ [address …], reason ]    CLEARED [ [address …] ]
 
 Sets (holds, owns, claims, unusable, failed) are little-endian bits over the sender's catalogue. A body may grow at its
-end: longer ones are read, shorter ones are not, but for a STATE without hardware addresses, as older versions send it.
+end: longer ones are read, shorter ones are not, but for a STATE that ends before the hardware addresses or before the
+weight, as older versions send it.
 A kind that a version does not know is counted and ignored there.
 """
 
@@ -61,6 +62,7 @@ from momentum_node.duravip.messages import (
     UnknownKind,
 )
 from momentum_node.duravip.quorum import Rule
+from momentum_node.duravip.weights import MOST_WEIGHT, UNSAID
 
 MOST_FALLBACKS = 63
 MOST_MACS = 64
@@ -133,6 +135,7 @@ def _state_body(state: State) -> list[object]:
         [[pin.address.packed, pin.incarnation, pin.stamp] for pin in state.pins],
         facts.balance_set_size,
         list(facts.macs),
+        facts.weight,
     ]
 
 
@@ -153,6 +156,7 @@ def _read_state(value: object) -> State:
         fallbacks=tuple(bits(claims) for claims in items(body[18], 0)[:MOST_FALLBACKS]),
         balance_set_size=count(body[22]),
         macs=tuple(exactly(mac, MAC_BYTES) for mac in items(body[23], 0)[:MOST_MACS]) if len(body) > 23 else (),
+        weight=_weight(body[24]) if len(body) > 24 else UNSAID,
     )
     if not isinstance(body[15], dict):
         raise MessageError("failed addresses were expected by reason")
@@ -170,6 +174,12 @@ def _read_state(value: object) -> State:
         suspected=tuple(_member(items(row, 2)) for row in items(body[20], 0)),
         pins=tuple(_pin(items(row, 3)) for row in items(body[21], 0)),
     )
+
+
+def _weight(value: object) -> int:
+    if 0 < (found := number(value)) <= MOST_WEIGHT:
+        return found
+    raise MessageError(f"a weight from 1 to {MOST_WEIGHT} was expected, not {found}")
 
 
 def _departure(row: list[object]) -> tuple[str, int]:

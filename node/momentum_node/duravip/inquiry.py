@@ -12,6 +12,7 @@ from momentum_node.duravip.gather import Gather
 from momentum_node.duravip.reasons import Explainer
 from momentum_node.duravip.table import Table
 from momentum_node.duravip.vip import Definition, Placement, short_name
+from momentum_node.duravip.weights import UNSAID
 
 Definitions = Mapping[Address, Definition]
 
@@ -83,4 +84,8 @@ def alarms(table: Table, differs: bool) -> tuple[str, ...]:
         found.append(
             f"duravip_balance_set_size differs between nodes ({min(sizes)} to {max(sizes)}): the leader's counts"
         )
+    said = [standing.facts.weight for standing in table.by_name()]
+    if UNSAID in said and max(said) > 1:
+        silent = ", ".join(standing.facts.name for standing in table.by_name() if standing.facts.weight == UNSAID)
+        found.append(f"weights of nodes do not count: the version of {silent} knows none")
     return tuple(found)

@@ -43,6 +43,7 @@ class Facts:
     fallbacks: tuple[Bits, ...] = ()  # claims as second, third … choice
     balance_set_size: int = 1
     macs: tuple[bytes, ...] = ()  # of its topology interfaces
+    weight: int = 1  # `weights.UNSAID` of a version that knows none
 
     @property
     def all_claims(self) -> tuple[Bits, ...]:

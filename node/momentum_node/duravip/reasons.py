@@ -29,6 +29,7 @@ class Explainer:
         self._pinned = table.index.bits(table.pins)
         self._nobody = self._why_nobody(reachable)
         self._wishes = _wishes(table, definitions)
+        self._weights = dict(zip([s.member for s in self._standings], table.weights(), strict=True))
 
     def placements(self, held: Bits) -> Iterator[Placement]:
         """Every known address, in order. `held` = possibly on this node's wire."""
@@ -100,10 +101,12 @@ class Explainer:
             yield f"it is the {'' if rank == 0 else _ordinal(rank) + ' '}preferred node", claims
         table = self._table
         apart = union(self._agreed.apart)
-        yield "balancing parted it from others of its group, or evened the load", table.balanced & apart
-        yield "balancing evened the load", table.balanced
-        yield "the least loaded when it had no owner", table.orphaned
-        yield "the least loaded of those that had it", table.merged
+        weight = self._weights[owner.member]
+        by_weight = f" for a weight of {weight}" if len(set(self._weights.values())) > 1 else ""
+        yield f"balancing parted it from others of its group, or evened the load{by_weight}", table.balanced & apart
+        yield f"balancing evened the load{by_weight}", table.balanced
+        yield f"the least loaded{by_weight} when it had no owner", table.orphaned
+        yield f"the least loaded{by_weight} of those that had it", table.merged
 
     def _pins_to(self, owner: Standing) -> Bits:
         return self._table.index.bits(a for a, pin in self._table.pins.items() if pin.incarnation == owner.incarnation)

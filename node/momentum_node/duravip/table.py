@@ -17,6 +17,7 @@ from momentum_node.duravip.catalogue import Catalogue
 from momentum_node.duravip.election import Candidate, Outcome, Terms, elect
 from momentum_node.duravip.messages import Cleared, Drain, Failed, Move, News, Pin, Released, State
 from momentum_node.duravip.standing import SETS, Standing, union
+from momentum_node.duravip.weights import in_force
 
 Fact = TypeVar("Fact")
 
@@ -182,8 +183,8 @@ class Table:
     def _balanced_shares(self, limit: int) -> list[Share]:
         fixed = self.outcome.fixed | self.terms().followers
         shares = [
-            Share(standing.name, eligible, standing.owns, standing.owns & ~fixed)
-            for standing, eligible in zip(self.by_name(), self.outcome.eligible, strict=True)
+            Share(standing.name, eligible, standing.owns, standing.owns & ~fixed, weight)
+            for standing, eligible, weight in zip(self.by_name(), self.outcome.eligible, self.weights(), strict=True)
         ]
         balance([share for share in shares if share.eligible], limit, self.agreed().apart)
         return shares
@@ -207,9 +208,12 @@ class Table:
         pinned: dict[int, Bits] = {}
         for pin in self.pins.values():
             pinned[pin.incarnation] = pinned.get(pin.incarnation, 0) | self.index.bit(pin.address)
-        return [self._candidate(s, s.member in allowed, pinned.get(s.incarnation, 0)) for s in self.by_name()]
+        return [
+            self._candidate(standing, weight, standing.member in allowed, pinned.get(standing.incarnation, 0))
+            for standing, weight in zip(self.by_name(), self.weights(), strict=True)
+        ]
 
-    def _candidate(self, standing: Standing, is_allowed: bool, pinned: Bits) -> Candidate:
+    def _candidate(self, standing: Standing, weight: int, is_allowed: bool, pinned: Bits) -> Candidate:
         first, *others = standing.valid_claims()
         return Candidate(
             name=standing.name,
@@ -220,6 +224,7 @@ class Table:
             pinned=pinned,
             is_cordoned=standing.facts.cordoned,
             fallbacks=tuple(others),
+            weight=weight,
         )
 
     def grant(self) -> dict[Member, Bits]:
@@ -256,6 +261,10 @@ class Table:
     def by_name(self) -> list[Standing]:
         """In node-name order; the first is the leader."""
         return self._once("by name", lambda: sorted(self.standings.values(), key=lambda s: (s.name, s.member)))
+
+    def weights(self) -> list[int]:
+        """Of the members, by name; all alike while somebody is there whose version knows none."""
+        return self._once("weights", lambda: in_force([standing.facts.weight for standing in self.by_name()]))
 
     def leader(self) -> Member | None:
         """The first member by node name."""

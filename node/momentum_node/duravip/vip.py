@@ -73,6 +73,7 @@ class Policy:
     heartbeats_per_sec: float = 0.0
     beacon_s: float = 0.0
     self_drop_s: float = 0.0
+    weight: int = 1  # how many addresses this node takes, beside the weights of others
 
 
 class Placement(NamedTuple):
@@ -167,8 +168,8 @@ class Isolate:
 Effect: TypeAlias = Plumb | Unplumb | Multicast | Announce | Witness | Contest | Isolate
 
 
-def policy_of(cluster: Cluster, node_ids: frozenset[int]) -> Policy:
-    """The cluster scope of the configuration, and the bus node ids of the node list."""
+def policy_of(cluster: Cluster, node_ids: frozenset[int], nodename: str) -> Policy:
+    """The cluster scope of the configuration, the bus node ids of the node list, and what is said of `nodename`."""
     return Policy(
         partition=cluster.partition_policy,
         node_ids=node_ids,
@@ -182,6 +183,7 @@ def policy_of(cluster: Cluster, node_ids: frozenset[int]) -> Policy:
         heartbeats_per_sec=cluster.heartbeats_per_sec,
         beacon_s=BEACON_S,
         self_drop_s=cluster.duravip_self_drop_s,
+        weight=next((weight for name, weight in cluster.weights if short_name(name) == short_name(nodename)), 1),
     )
 
 
