@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (why := why_no_ring()) is not None:
         print(f"cannot be measured here: {why}", file=sys.stderr)
         return 1
-    shape = Shape(vips=parsed.addresses - 1)  # and one of IPv6
+    shape = Shape(vips=parsed.addresses - 1, mature_s=10)  # and one of IPv6
     began = time.monotonic()
     with shape.cluster() as cluster:
         cluster.wait_for("the cluster is whole", WHOLE_S, lambda: why_not_whole(cluster, shape) is None)

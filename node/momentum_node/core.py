@@ -33,6 +33,7 @@ from momentum_node.duravip.recorded import RecordedDuraVip
 from momentum_node.duravip.recorder import FlightRecorder
 from momentum_node.duravip.surroundings import KernelNeighbours
 from momentum_node.duravip.vip import Definition, Identity, Policy, definitions, policy_of
+from momentum_node.garbage import keep_searches_short
 from momentum_node.errors import BusError, ConfigurationError, DriverError
 from momentum_node.limits.questions import SOCKET, Questions
 from momentum_node.limits.rules import LimitRules
@@ -371,6 +372,7 @@ class Core:
         return self.ownership.whereabouts(binding, self.configuration.bindings)
 
 
+    keep_searches_short()
 def _ports(configuration: NodeConfiguration) -> dict[Address, list[tuple[int, int]]]:
     """(port, backlog) of every enabled listener, by its address."""
     found: dict[Address, list[tuple[int, int]]] = {}

@@ -4,6 +4,9 @@ The search for reference cycles walks through everything that a process has: wit
 loop for seconds, again and again while they come in. So what survived one long search is not looked through any more.
 The price: what was part of a cycle then, and is given up later, stays until the process ends. That is little, and it
 does not grow: only a heap that grew makes the next search long.
+
+And it begins more rarely: where a thousand addresses come at once, each with a task, futures and frames, all of them
+live until they are served, and half of the processor went into walks through the young among them.
 """
 
 import gc
@@ -13,6 +16,7 @@ from typing import Final
 
 from momentum_node.clock import monotonic
 
+YOUNG: Final = 50_000  # more of these than a moment ago: only then is there a search; Python's own number is 700
 LONG_S: Final = 0.01
 OLDEST: Final = 2  # the generation whose search walks through everything
 
@@ -38,6 +42,7 @@ def keep_searches_short() -> None:
     """From now on in this process. To be called when everything is imported."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(YOUNG, 10, 10)
     if _searches not in gc.callbacks:
         gc.callbacks.append(_searches)
 

@@ -26,6 +26,7 @@ from momentum_node.duravip.journal import PlumbJournal
 from momentum_node.duravip.leases import LateRenewal
 from momentum_node.duravip.records import PACKET_RECORDS, Kind, Record, receive_records, send_records
 from momentum_node.errors import DriverError, ProtocolError
+from momentum_node.garbage import keep_searches_short
 from momentum_node.logpipe import STDERR, log_pipe
 
 STALL_S: Final = 1.0
@@ -313,6 +314,7 @@ def _packet(outbox: Iterable[tuple[Record, int | None]]) -> tuple[list[Record], 
 def run(command: Sequence[str]) -> int:
     """The process: `command` starts the core. Environment: MOMENTUM_RUN (default /run/momentum/node)."""
     directory = Path(os.environ.get("MOMENTUM_RUN", "/run/momentum/node"))
+    keep_searches_short()
     raise_limit()  # each socket of each address is one here, and on its way through the core
     try:
         directory.mkdir(parents=True, exist_ok=True)

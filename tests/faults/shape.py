@@ -29,7 +29,7 @@ Binding "example" {{ Enable_Duravip = true  Bind_Address = "{first}"  Match_Doma
 cluster {{
   partition_policy = quorum
   cluster_size = {size}
-  view_mature_time = 1
+  view_mature_time = {mature_s}
   view_balance_interval = 86400
   duravip_self_drop = 3
   Topology "198.18.0.0/16" {{ interface = "eth0" }}
@@ -40,11 +40,15 @@ cluster {{
 
 @dataclass(frozen=True)
 class Shape:
-    """`nodes` nodes; `vips` IPv4 addresses and one of IPv6. The first two and the IPv6 one are asked every 5 ms."""
+    """`nodes` nodes; `vips` IPv4 addresses and one of IPv6. The first two and the IPv6 one are asked every 5 ms.
+
+    `mature_s`: with many addresses long enough for all nodes to be there when they are dealt out.
+    """
 
     nodes: int = 3
     vips: int = 2
     profile: str = "Fast"
+    mature_s: int = 1
 
     @property
     def listed(self) -> Mapping[str, int]:
@@ -66,7 +70,12 @@ class Shape:
         bracketed = [f"[{a}]" if ":" in a else a for a in self.addresses]
         listeners = "\n".join(f'ESMTP_Listener {{ Listen "{a}:25" {{ Enable_Duravip = true }} }}' for a in bracketed)
         text = _CONFIGURATION.format(
-            name=name, listeners=listeners, first=self.addresses[0], size=self.nodes, prefix_v6=PREFIX_V6
+            name=name,
+            listeners=listeners,
+            first=self.addresses[0],
+            size=self.nodes,
+            prefix_v6=PREFIX_V6,
+            mature_s=self.mature_s,
         )
         return {"ecelerity.conf": text, "nodes.json": nodes_json(self.listed)}
 

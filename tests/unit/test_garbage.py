@@ -10,7 +10,9 @@ from momentum_node import garbage
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
+    thresholds = gc.get_threshold()
     yield
+    gc.set_threshold(*thresholds)
     gc.callbacks[:] = [one for one in gc.callbacks if one is not garbage._searches]
     gc.enable()
     gc.unfreeze()
@@ -28,6 +30,15 @@ def test_what_survived_a_long_search_is_not_looked_through_again(monkeypatch: py
     frozen = gc.get_freeze_count()
     gc.collect()
     assert gc.get_freeze_count() >= frozen + len(many)
+
+
+def test_many_that_live_for_a_moment_are_not_looked_through() -> None:
+    garbage.keep_searches_short()
+    gc.collect()
+    before = sum(generation["collections"] for generation in gc.get_stats())
+    many = [[number] for number in range(garbage.YOUNG - 1000)]
+    assert sum(generation["collections"] for generation in gc.get_stats()) == before
+    assert len(many) > 700
 
 
 def test_a_short_search_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -248,7 +248,7 @@ class SupervisorLink:
             return pending
         self._last_id = self._last_id % 0xFFFF_FFFF + 1
         self._pending[self._last_id] = pending
-        self._unsent.append(record._replace(id=self._last_id, epoch=self._epoch))
+        self._unsent.append(Record(record.kind, self._last_id, self._epoch, *record[3:]))
         self._flush_soon()
         return pending
 

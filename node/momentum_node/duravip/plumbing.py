@@ -265,7 +265,12 @@ class Plumbing:
     async def _ask_wire(self, place: Place, plan: VipPlan) -> Mac | None:
         """Who answers; None also when a `planned` order came while we asked."""
         place.asked = asyncio.ensure_future(self._link.probe(plan.interface, place.address))
-        (mac,) = await _all(place.asked)
+        try:
+            mac: Mac | None = await place.asked
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            return None
         if mac is not None:
             place.hearsay.heard(mac_bytes(mac))
         return mac
