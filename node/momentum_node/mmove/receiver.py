@@ -120,7 +120,7 @@ class Receiver:
             answer = first.answer if isinstance(first, Ticket) else first
             if answer is None:
                 break
-            said.append(answer.encode())
+            said.append(answer.encoded)
             self._output.popleft()
         return b"".join(said)
 

@@ -52,13 +52,18 @@ def parse_mailbox(text: str, *, is_pedantic: bool = True) -> Mailbox | None:
     if found is None:
         return None
     local, domain = found[1], (found[2] or "").lower().rstrip(".")
-    if len(local.encode()) > (MAX_LOCAL if is_pedantic else MAX_LOOSE_LOCAL) or len(domain.encode()) > MAX_DOMAIN:
+    is_short = len(text) <= MAX_LOCAL and text.isascii()
+    if not (is_short or (_fits(local, MAX_LOCAL if is_pedantic else MAX_LOOSE_LOCAL) and _fits(domain, MAX_DOMAIN))):
         return None
     if domain.startswith("[") and literal_address(domain) is None:
         return None
     if not domain and local.lower() != "postmaster":
         return None
     return Mailbox(text, local, domain)
+
+
+def _fits(text: str, octets: int) -> bool:
+    return len(text.encode()) <= octets
 
 
 def completed(text: str, domain: str | None, *, is_pedantic: bool = True) -> Mailbox | None:
@@ -87,6 +92,9 @@ def split_path(argument: str) -> tuple[str, str] | None:
     """
     if not argument.startswith("<"):
         return None
+    end = argument.find(">")
+    if '"' not in argument[:end]:
+        return None if end < 0 else _parted(argument, end)
     is_quoted = is_escaped = False
     for position, character in enumerate(argument):
         if is_escaped:
@@ -96,9 +104,14 @@ def split_path(argument: str) -> tuple[str, str] | None:
         elif character == '"':
             is_quoted = not is_quoted
         elif character == ">" and not is_quoted:
-            inner, rest = argument[1:position], argument[position + 1 :]
-            if rest and not rest.startswith(" "):
-                return None
-            route = _ROUTE.match(inner)
-            return inner[route.end() if route else 0 :], rest.strip()
+            return _parted(argument, position)
     return None
+
+
+def _parted(argument: str, end: int) -> tuple[str, str] | None:
+    """What `split_path` says when the path ends there."""
+    inner, rest = argument[1:end], argument[end + 1 :]
+    if rest and not rest.startswith(" "):
+        return None
+    route = _ROUTE.match(inner) if inner.startswith("@") else None
+    return inner[route.end() if route else 0 :], rest.strip()

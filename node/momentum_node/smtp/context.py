@@ -1,14 +1,16 @@
 """What a session has come to, as logs show it beside a refusal: where it was, the keys of its contexts. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.address import parse_mailbox, split_path
+from momentum_node.smtp.arriving import Arriving
 from momentum_node.smtp.events import Refused, State
 from momentum_node.smtp.relay import relays_for
 from momentum_node.smtp.reply import Reply
-from momentum_node.spool.message import shared
+from momentum_node.smtp.trace import Origin, protocol_name
+from momentum_node.spool.message import Context, same
 
 if TYPE_CHECKING:
     from momentum_node.smtp.session import Session
@@ -27,40 +29,59 @@ _PHASES: Final = {
     State.WAITING: "responding to body",
     State.CLOSED: "awaiting mailfrom",
 }
-_COUNTS: Final = frozenset({"connection_message_count", "connection_rcpt_count"})
+_COUNTS: Final = ("connection_message_count", "connection_rcpt_count")
 
 
 def refusal(session: "Session", answer: Reply) -> Refused:
     """The event of an answer that is about to be given."""
     module = "relay_check" if answer == say.RELAY_DENIED else "core"
-    return Refused(answer, _PHASES[session.state], module, dict(connection_context(session)), dict(_message(session)))
+    return Refused(answer, _PHASES[session.state], module, connection_context(session), dict(_message(session)))
 
 
-def kept_context(session: "Session") -> tuple[tuple[str, str], ...]:
+def origin_of(session: "Session", message: Arriving, client: str, hostname: str) -> Origin:
+    """Where a message comes from. `client`: address:port; `hostname`: ours, where no option says another one."""
+    options, tls = session.options, session.tls
+    return Origin(
+        client=client,
+        helo=session.helo,
+        hostname=options.received_hostname or hostname,
+        protocol=protocol_name(session.is_extended, message.smtputf8, tls is not None, session.user is not None),
+        cipher="" if tls is None else tls.cipher,
+        is_traced=options.trace_headers,
+        user=session.user or "",
+        context=kept_context(session),
+    )
+
+
+def kept_context(session: "Session") -> Context:
     """What a message keeps of it: all but the counts, so that messages of one client have the same."""
-    return shared((key, value) for key, value in dict(connection_context(session)).items() if key not in _COUNTS)
+    return same(tuple(_known(session, {}).items()))
 
 
-def connection_context(session: "Session") -> Iterator[tuple[str, str]]:
+def connection_context(session: "Session") -> dict[str, str]:
     """Keys and values of the session; its own come last, and cannot be set from outside."""
-    yield from session.context.items()
-    yield "can_relay", str(_can_relay(session)).lower()
-    yield "connection_message_count", str(session.receptions)
-    yield "connection_rcpt_count", str(session.recipients)
+    return _known(session, dict(zip(_COUNTS, (str(session.receptions), str(session.recipients)), strict=True)))
+
+
+def _known(session: "Session", counts: Mapping[str, str]) -> dict[str, str]:
+    found = {key: value for key, value in session.context.items() if key not in _COUNTS}
+    found["can_relay"] = "true" if _can_relay(session) else "false"
+    found.update(counts)
     if session.helo:
-        yield "ehlo_domain", session.helo
-        yield "ehlo_string", f"{'EHLO' if session.is_extended else 'HELO'} {session.helo}"
-    yield "pathway", session.options.pathway
+        found["ehlo_domain"] = session.helo
+        found["ehlo_string"] = f"{'EHLO' if session.is_extended else 'HELO'} {session.helo}"
+    found["pathway"] = session.options.pathway
     if session.tls is not None:
-        yield "tls", "true"
-        yield "tls_cipher", session.tls.cipher
-        yield "tls_client_verified", str(session.tls.is_verified).lower()
-    if session.tls is not None and session.tls.is_verified:
-        yield "tls_client_cert_subject", session.tls.subject
+        found["tls"] = "true"
+        found["tls_cipher"] = session.tls.cipher
+        found["tls_client_verified"] = str(session.tls.is_verified).lower()
+        if session.tls.is_verified:
+            found["tls_client_cert_subject"] = session.tls.subject
     if session.auth_status:
-        yield "auth_status", session.auth_status
+        found["auth_status"] = session.auth_status
     if session.user is not None:
-        yield "auth_user", session.user
+        found["auth_user"] = session.user
+    return found
 
 
 def _can_relay(session: "Session") -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.commandlines import MAX_COMMAND_BYTES, CommandLines
-from momentum_node.smtp.events import Close, Event, Refused, State
+from momentum_node.smtp.events import Close, Event, Refused, State, States
 from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.sasl import MAX_LINE_BYTES, Exchange
 
@@ -33,12 +33,17 @@ class Dialogue(ABC):
     @property
     def is_idle(self) -> bool:
         """Between two transactions: nothing is lost when the connection ends here."""
-        return self.state in {State.GREETED, State.READY}
+        return self.state in States.IDLE
 
     @property
     def is_mid_command(self) -> bool:
         """A command has begun and its end has not come."""
         return self._input.is_open
+
+    @property
+    def is_behind(self) -> bool:
+        """It does not work on what is received for now."""
+        return self.state in States.DEAF
 
     @property
     def buffered(self) -> int:
@@ -73,17 +78,15 @@ class Dialogue(ABC):
 
     def _step(self) -> bool:
         """Consume something of the input; False when more must come first."""
-        if self.state in {State.WAITING, State.ASIDE, State.CLOSED}:
+        state = self.state
+        if state in States.DEAF:
             return False
-        if self.state is State.DATA:
+        if state is State.DATA:
             self._on_data(self._input.take())
             return True
-        if self.state is State.CHUNK:
+        if state is State.CHUNK:
             return self._on_chunk()
-        return self._next_line()
-
-    def _next_line(self) -> bool:
-        exchange = self._exchange if self.state is State.AUTH else None
+        exchange = self._exchange if state is State.AUTH else None
         line = self._input.next_line(MAX_COMMAND_BYTES if exchange is None else MAX_LINE_BYTES)
         if line is None:
             return False
@@ -129,7 +132,7 @@ class Dialogue(ABC):
             return
         if self.notes_refusals and answer.code >= 400:
             self._events.append(self._refusal(answer))
-        self._output.append(answer.encode())
+        self._output.append(answer.encoded)
 
     def complain(self, answer: Reply) -> None:
         """Say it, and count it: whoever makes too many mistakes is no mail client."""

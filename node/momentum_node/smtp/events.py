@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from momentum_node.config.model import Address, InboundOptions, Rate
 from momentum_node.smtp.arriving import Arriving
@@ -27,6 +27,16 @@ class State(Enum):
     ASIDE = auto()  # the driver does what was asked for; nothing is read
     WAITING = auto()
     CLOSED = auto()
+
+
+class States:
+    """Some of them. Tuples: `in` compares identities; a set asks each member for its hash, which Python computes."""
+
+    IDLE: Final = (State.GREETED, State.READY)
+    ADDRESSING: Final = (State.MAIL, State.RCPT)
+    CONTENT: Final = (State.DATA, State.CHUNK)
+    DEAF: Final = (State.WAITING, State.ASIDE, State.CLOSED)  # nothing is read
+    BUSY: Final = (*CONTENT, *DEAF)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from momentum_node.logs.events import Received, Rejected
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.admission import Admission
 from momentum_node.smtp.arriving import Arriving
-from momentum_node.smtp.context import AT_CONNECT, OVER_THE_LIMIT, kept_context
+from momentum_node.smtp.context import AT_CONNECT, OVER_THE_LIMIT, origin_of
 from momentum_node.smtp.events import (
     Authenticate,
     AwaitTurn,
@@ -36,7 +36,6 @@ from momentum_node.smtp.proxyheader import read_header
 from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.sasl import Credentials
 from momentum_node.smtp.session import Session
-from momentum_node.smtp.trace import Origin, protocol_name
 from momentum_node.smtp.transports import address_of, tls_of
 from momentum_node.smtp.xclient import Attributes
 from momentum_node.spool.message import Message
@@ -91,8 +90,8 @@ class Inbound(asyncio.Protocol):
         if peer is None or here is None:  # gone before we looked
             transport.abort()
             return
-        self.client, self._client_port = address_of(peer[0]), peer[1]
         self.local, self._local_port = address_of(here[0]), here[1]
+        self._is_client(address_of(peer[0]), peer[1])
         self.descriptor = transport.get_extra_info("socket").fileno()
         self._heard = self._loop.time()
         if self._admission.is_proxy(self):
@@ -100,6 +99,10 @@ class Inbound(asyncio.Protocol):
             self._timer = self._loop.call_later(PROXY_HEADER_S, transport.abort)
         else:
             self._admit()
+
+    def _is_client(self, client: Address, port: int) -> None:
+        self.client = client
+        self._ends = Endpoints(client, port, self.local, self._local_port)
 
     def _admit(self) -> None:
         admitted = self._admission.admit(self)
@@ -122,7 +125,7 @@ class Inbound(asyncio.Protocol):
             if self._teller.hub.wants(Rejected):
                 is_limit = admitted is say.CONCURRENCY_LIMIT
                 self._rejected(Refused(admitted, OVER_THE_LIMIT if is_limit else AT_CONNECT, "core", {}, {}))
-            self._transport.write(admitted.encode())
+            self._transport.write(admitted.encoded)
             self._transport.close()
             return
         self._reception.sessions.add(self)
@@ -148,10 +151,9 @@ class Inbound(asyncio.Protocol):
         elif session is not None:
             self._compare(session)
             session.notes_refusals = self._teller.hub.wants(Rejected)
-            if not session.is_mid_command or b"\n" in data:
+            if b"\n" in data or not session.is_mid_command:
                 self._command_since = self._heard
             self._perform(session.receive(data))
-            self._pause("commit", session.buffered > BUFFER_BYTES)
         else:
             self._early += data
 
@@ -170,7 +172,7 @@ class Inbound(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         if header.client is not None:
-            self.client, self._client_port = header.client, header.client_port
+            self._is_client(header.client, header.client_port)
         self._early = data[header.size :]
         self._admit()
 
@@ -230,32 +232,27 @@ class Inbound(asyncio.Protocol):
                     self._keeper.forget()
                 case _:
                     self._start(self._step_aside(event))
-        if self._session is not None and (data := self._session.output()):
-            self._transport.write(data)
-            if self._transport.is_closing():
-                return
-        if events and isinstance(events[-1], StartTls):
+        session = self._session
+        if session is not None:
+            if data := session.output():
+                self._transport.write(data)
+            if session.is_behind or self._paused_for:
+                self._pause("commit", session.buffered > BUFFER_BYTES)
+        if events and not self._transport.is_closing():
+            self._part(events[-1])
+
+    def _part(self, last: Event) -> None:
+        if isinstance(last, StartTls):
             self._transport.pause_reading()  # the client was told to go ahead: what comes now is the handshake's
-        if events and isinstance(events[-1], Close):
+        elif isinstance(last, Close):
             self._transport.close()
             self._loop.call_later(LINGER_S, self._transport.abort)
 
     def _complete(self, arriving: Arriving) -> None:
         session = self._session
         assert session is not None  # noqa: S101 - only a living session completes a message
-        is_authenticated = session.user is not None
-        origin = Origin(
-            client=f"{self.client}:{self._client_port}",
-            helo=session.helo,
-            hostname=self._options.received_hostname or self._hostname,
-            protocol=protocol_name(session.is_extended, arriving.smtputf8, session.tls is not None, is_authenticated),
-            cipher="" if session.tls is None else session.tls.cipher,
-            is_traced=self._options.trace_headers,
-            user=session.user or "",
-            context=kept_context(session),
-        )
-        ends = Endpoints(self.client, self._client_port, self.local, self._local_port)
-        self._keeper.complete(arriving, ends, origin, self._hostname, self._answer)
+        origin = origin_of(session, arriving, self._ends.client_text, self._hostname)
+        self._keeper.complete(arriving, self._ends, origin, self._hostname, self._answer)
 
     # -- what the logs are told
 
@@ -272,8 +269,7 @@ class Inbound(asyncio.Protocol):
             self._teller.received(messages, self._id, peer=str(self.client), **places)
 
     def _rejected(self, refused: Refused) -> None:
-        peer, local = f"{self.client}:{self._client_port}", f"{self.local}:{self._local_port}"
-        self._teller.rejected(refused, peer, local, self._id, self._options)
+        self._teller.rejected(refused, self._ends.client_text, self._ends.local_text, self._id, self._options)
 
     def _answer(self, answer: Reply) -> None:
         """The fate of the message; the client may be gone by now, the message is not."""
@@ -282,8 +278,6 @@ class Inbound(asyncio.Protocol):
         self._heard = self._loop.time()
         self._compare(self._session)
         self._perform(self._session.finish(answer))
-        if self._session is not None:
-            self._pause("commit", self._session.buffered > BUFFER_BYTES)
 
     # -- what takes time: the session waits aside
 
@@ -296,8 +290,7 @@ class Inbound(asyncio.Protocol):
             case AwaitTurn(rate):
                 await self._await_turn(rate)
             case Become(attributes, is_new):
-                self.client = attributes.address or self.client
-                self._client_port = attributes.port or self._client_port
+                self._is_client(attributes.address or self.client, attributes.port or self._ends.client_port)
                 await self._restart(attributes, is_new)
 
     async def _start_tls(self, behind: bytes) -> None:

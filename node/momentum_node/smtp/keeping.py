@@ -52,14 +52,13 @@ class Spool(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The two ends of the connection."""
+    """The two ends of a connection; the texts are address:port."""
 
-    client: Address
-    client_port: int
-    local: Address
-    local_port: int
+    def __init__(self, client: Address, client_port: int, local: Address, local_port: int) -> None:
+        self.client, self.client_port = client, client_port
+        self.local, self.local_port = local, local_port
+        self.client_text, self.local_text = f"{client}:{client_port}", f"{local}:{local_port}"
 
 
 @dataclass(slots=True)
@@ -184,7 +183,7 @@ class Keeper:
             arriving.smtputf8,
             "esmtp",
             message.origin.client,
-            f"{ends.local}:{ends.local_port}",
+            ends.local_text,
             message_id(batch, hostname) if arriving.check.wants_message_id else arriving.check.message_id,
             batch if len(recipients) > 1 else "",
             message.origin.user,

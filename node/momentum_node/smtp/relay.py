@@ -8,7 +8,7 @@ from momentum_node.smtp.address import Mailbox
 
 def matches_glob(domain: str, globs: tuple[str, ...]) -> bool:
     """`*.a.test` matches sub-domains only, `*a.test` also `a.test` and `bada.test`."""
-    return any(domain == glob or ("*" in glob and fnmatchcase(domain, glob)) for glob in globs)
+    return bool(globs) and any(domain == glob or ("*" in glob and fnmatchcase(domain, glob)) for glob in globs)
 
 
 def relays_for(options: InboundOptions, sender: Mailbox) -> bool:

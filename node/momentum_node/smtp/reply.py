@@ -4,10 +4,11 @@ The texts are the original's (Momentum 3, responses by code): log readers match 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reply:
     """One reply. `lines` has at least one line, without code, in which `enhanced` stands once, in its own field."""
 
@@ -15,8 +16,9 @@ class Reply:
     enhanced: str  # "" where a reply has none: greeting, EHLO, 354
     lines: tuple[str, ...]
 
-    def encode(self) -> bytes:
-        """The bytes on the wire (RFC 5321 §4.2)."""
+    @cached_property
+    def encoded(self) -> bytes:
+        """The bytes on the wire (RFC 5321 §4.2); most replies are said more than once."""
         status = f"{self.enhanced} " if self.enhanced else ""
         last = len(self.lines) - 1
         text = "".join(

@@ -10,7 +10,7 @@ RFC 5321, 2920 (PIPELINING), 1870 (SIZE), 6152 (8BITMIME), 6531 (SMTPUTF8), 2034
 """
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from momentum_node.smtp import reply as say
 from momentum_node.smtp.address import split_path
@@ -18,7 +18,7 @@ from momentum_node.smtp.arriving import Arriving
 from momentum_node.smtp.context import refusal
 from momentum_node.smtp.data import DotDecoder
 from momentum_node.smtp.dialogue import Dialogue
-from momentum_node.smtp.events import AwaitTurn, BodyPart, Client, Complete, Dropped, Event, Refused, State, Tls
+from momentum_node.smtp.events import AwaitTurn, BodyPart, Client, Complete, Dropped, Event, Refused, State, States, Tls
 from momentum_node.smtp.offers import extensions
 from momentum_node.smtp.relay import may_relay
 from momentum_node.smtp.reply import Reply, reply
@@ -27,6 +27,8 @@ from momentum_node.smtp.securing import auth, respond, starttls
 from momentum_node.smtp.trusted import dump_context, remote_ip, set_context
 from momentum_node.smtp.xclient import xclient
 
+_AFTER_EHLO: Final = frozenset({b"MAIL", b"RCPT", b"DATA", b"VRFY", b"EXPN"})  # the bytes of a BDAT have to be read
+
 
 class Session(Dialogue):
     """One connection. All times, files and sockets are the driver's."""
@@ -34,7 +36,7 @@ class Session(Dialogue):
     def __init__(self, client: Client, tls: Tls | None = None) -> None:
         """`tls`: from the first byte."""
         super().__init__()
-        self._client, self.options = client, client.options
+        self._be(client)
         self._decoder = DotDecoder()
         self._chunk_left = 0
         self._chunk_last = False
@@ -54,6 +56,10 @@ class Session(Dialogue):
         self.context: dict[str, str] = dict(self.options.context)
         """Keys and values of `Context`, and what a trusted client has set."""
         self._greet()
+
+    def _be(self, client: Client) -> None:
+        self._client, self.options = client, client.options
+        self._is_trusted = may_relay(client.options, client.address)
 
     def _greet(self) -> None:
         static = self.options.static_banner
@@ -102,7 +108,7 @@ class Session(Dialogue):
 
     def restart(self, client: Client, helo: str, is_extended: bool, user: str | None) -> list[Event]:
         """The client is another one (`Become`), whom we greet."""
-        self._client, self.options = client, client.options
+        self._be(client)
         self.helo, self.is_extended, self.user = helo, is_extended, user
         self.auth_status, self.context = "pass" if user else "", dict(client.options.context)
         self._greet()
@@ -111,18 +117,18 @@ class Session(Dialogue):
     @property
     def is_receiving(self) -> bool:
         """The content of a message is on its way."""
-        return self.state in {State.DATA, State.CHUNK}
+        return self.state in States.CONTENT
 
     def moved(self, client: Client) -> list[Event]:
         """The client is at another address (`Become`): its options count from here on."""
-        self._client, self.options = client, client.options
+        self._be(client)
         self.context = {**dict(client.options.context), **self.context}
         self.answer(say.OK)
         return self._go_on(self._resumed)
 
     def end(self, answer: Reply) -> list[Event]:
         """Say `answer` (a 421) and close: now when nothing is under way, else after the message in hand."""
-        if self.state in {State.CLOSED, State.WAITING, State.ASIDE, State.DATA, State.CHUNK}:
+        if self.state in States.BUSY:
             self._closing = answer
             return []
         self.answer(answer)
@@ -163,10 +169,9 @@ class Session(Dialogue):
 
     def _take(self, parts: list[bytes]) -> None:
         message = self.message
-        if message is None:  # a BDAT that was refused: its bytes still have to be read
-            return
-        for part in parts:
-            self._keep(message, message.take(part))
+        if message is not None:  # else a BDAT was refused, and its bytes still have to be read
+            for part in parts:
+                self._keep(message, message.take(part))
 
     def _keep(self, message: Arriving, part: bytes) -> None:
         check, limit = message.check, self.options.max_message_size
@@ -186,7 +191,10 @@ class Session(Dialogue):
         if problem is None:
             self.state = State.WAITING
             self._events.append(Complete(message))
-            return
+        else:
+            self._turn_down(problem)
+
+    def _turn_down(self, problem: Reply) -> None:
         self._events.append(Dropped())
         self.answer(problem)
         self._reset()
@@ -209,15 +217,10 @@ class Session(Dialogue):
         except UnicodeDecodeError:
             self.answer(say.SYNTAX_ERROR)
             return
-        if self._needs_ehlo(verb):
+        if self.state is State.GREETED and self.options.require_ehlo and verb.upper() in _AFTER_EHLO:
             self.answer(say.NEEDS_EHLO)
             return
         handler(self, text)
-
-    def _needs_ehlo(self, verb: bytes) -> bool:
-        if self.state is not State.GREETED or not self.options.require_ehlo:
-            return False
-        return verb.upper() in {b"MAIL", b"RCPT", b"DATA", b"VRFY", b"EXPN"}  # the bytes of a BDAT have to be read
 
     def _ehlo(self, argument: str) -> None:
         if not self._greeted_as(argument):
@@ -241,7 +244,7 @@ class Session(Dialogue):
         return True
 
     def _mail(self, argument: str) -> None:
-        if self.state not in {State.READY, State.GREETED}:
+        if not self.is_idle:
             self.answer(say.OUT_OF_ORDER)
             return
         if self._ends_outdated():
@@ -267,7 +270,7 @@ class Session(Dialogue):
 
     def _rcpt(self, argument: str) -> None:
         message = self.message
-        if self.state not in {State.MAIL, State.RCPT} or message is None:
+        if self.state not in States.ADDRESSING or message is None:
             self.answer(say.OUT_OF_ORDER)
             return
         if 0 < self.options.max_recipients_per_connection <= self.recipients:
@@ -312,12 +315,8 @@ class Session(Dialogue):
         if message is not None and self._chunk_last:
             self._content_ends()
         elif message is None or message.check.problem is not None:
-            problem = say.OUT_OF_ORDER if message is None else message.check.problem
-            self._events.append(Dropped())
-            self.answer(problem or say.OUT_OF_ORDER)
-            self._reset()
-            if self._closing is not None:
-                self.leave(self._closing)
+            problem = None if message is None else message.check.problem
+            self._turn_down(problem or say.OUT_OF_ORDER)
         else:
             self.state = State.RCPT
             self.answer(reply(250, "2.0.0", f"{message.received} bytes received"))
@@ -347,7 +346,7 @@ class Session(Dialogue):
     def can_relay(self) -> bool:
         """The client may send to anybody: by its address, its password or its certificate (`is_accepted`)."""
         by_certificate = self.tls is not None and self.tls.is_verified and self.options.tls_verified_peer_can_relay
-        return self.user is not None or by_certificate or may_relay(self.options, self._client.address)
+        return self.user is not None or by_certificate or self._is_trusted
 
     def _go_on(self, state: State) -> list[Event]:
         """After ASIDE."""

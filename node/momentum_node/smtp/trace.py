@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Final
 
 from momentum_node.smtp.arriving import Arriving
@@ -15,7 +16,12 @@ _NOT_IN_COMMENTS: Final = re.compile(r"[^!#-'*+\-./0-9:=?@A-Z\[\]^-~]")
 
 def date_text(now: float) -> str:
     """Seconds since the epoch as a header's date (RFC 5322 §3.3), UTC."""
-    return format_datetime(datetime.fromtimestamp(now, UTC).replace(microsecond=0))
+    return _date_text(int(now))
+
+
+@lru_cache(16)  # thousands of messages arrive in one second
+def _date_text(now: int) -> str:
+    return format_datetime(datetime.fromtimestamp(now, UTC))
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,5 +58,5 @@ def dump_context(session: "Session", argument: str) -> None:
     elif argument:
         session.answer(say.SYNTAX_ERROR)
     else:
-        lines = [f"{to_xtext(key)}={to_xtext(value)}" for key, value in dict(connection_context(session)).items()]
+        lines = [f"{to_xtext(key)}={to_xtext(value)}" for key, value in connection_context(session).items()]
         session.answer(reply(250, "", *lines, "end of context"))

@@ -21,13 +21,15 @@ class Assignment:
 
     def __init__(self, bindings: Mapping[str, Binding]) -> None:
         self._bindings = bindings if isinstance(bindings, Bindings) else Bindings(bindings)
+        self._has_senders, self._has_movable = len(self._bindings.senders) > 0, len(self._bindings.movable) > 0
 
     def choose(self, sender_domain: str, received_on: Address | None) -> str:
         """The binding of a new message; `sender_domain` lower case, `received_on` the local address of its session."""
-        matched = self._bindings.senders.get(sender_domain)
-        if matched is not None:
+        if self._has_senders and (matched := self._bindings.senders.get(sender_domain)) is not None:
             return matched
-        return (received_on and self._bindings.movable.get(str(received_on))) or DEFAULT
+        if self._has_movable and received_on is not None:
+            return self._bindings.movable.get(str(received_on)) or DEFAULT
+        return DEFAULT
 
     def existing(self, name: str) -> str:
         """The binding of a stored message: left-over mail of a binding that is no more goes to `default`."""

@@ -49,11 +49,12 @@ Context: TypeAlias = tuple[tuple[str, str], ...]
 
 def shared(pairs: Iterable[Sequence[str]]) -> Context:
     """The context of these pairs: one object for all that are equal, for a client may have a million messages."""
-    return _shared(tuple((key, value) for key, value in pairs))
+    return same(tuple((key, value) for key, value in pairs))
 
 
 @lru_cache(4096)
-def _shared(context: Context) -> Context:
+def same(context: Context) -> Context:
+    """As `shared`, of a context."""
     return context
 
 

@@ -42,10 +42,9 @@ class _Group:
     def ids(self) -> set[str]:
         """Messages that it says something of."""
         ids = {one.id for one in self.outcomes}
-        for transaction, _ in self.transactions:
-            ids.update(one.id for one in transaction.recipients)
-            ids.update(one.id for one in transaction.completes)
-        ids.update(mark.id for marks, _ in self.marks for mark in marks)
+        ids.update([one.id for transaction, _ in self.transactions for one in transaction.recipients])
+        ids.update([one.id for transaction, _ in self.transactions for one in transaction.completes])
+        ids.update([mark.id for marks, _ in self.marks for mark in marks])
         return ids
 
 
@@ -201,8 +200,9 @@ class Store:
         """Make a transaction durable; `on_kept` is called from the loop once that is known."""
         self._transactions.append((transaction, body))
         self._waiting.append(on_kept)
-        self._changing.update(one.id for one in transaction.recipients)
-        self._changing.update(one.id for one in transaction.completes)
+        self._changing.update([one.id for one in transaction.recipients])
+        if transaction.completes:
+            self._changing.update([one.id for one in transaction.completes])
         if self._running is None:
             self._commit()
 
