@@ -50,7 +50,8 @@ class Arriving:
         kept = b"" if self.repair is None else self.repair.finish()
         if self.old_path is not None:
             kept = self.old_path.feed(kept) + self.old_path.finish()
-        self.check.feed(kept)
+        if kept:
+            self.check.feed(kept)
         return kept
 
     def begin(self, sender: str, parameters: str, options: InboundOptions) -> Reply | None:

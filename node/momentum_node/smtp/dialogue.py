@@ -71,7 +71,7 @@ class Dialogue(ABC):
     # -- reading
 
     def _run(self) -> list[Event]:
-        while self._input and self._step():
+        while self._step():
             pass
         events, self._events = self._events, []
         return events
@@ -82,8 +82,10 @@ class Dialogue(ABC):
         if state in States.DEAF:
             return False
         if state is State.DATA:
-            self._on_data(self._input.take())
-            return True
+            data = self._input.take()
+            if data:
+                self._on_data(data)
+            return bool(data)
         if state is State.CHUNK:
             return self._on_chunk()
         exchange = self._exchange if state is State.AUTH else None

@@ -20,6 +20,8 @@ class Reply:
     def encoded(self) -> bytes:
         """The bytes on the wire (RFC 5321 §4.2); most replies are said more than once."""
         status = f"{self.enhanced} " if self.enhanced else ""
+        if len(self.lines) == 1:
+            return f"{self.code} {status}{self.lines[0]}\r\n".encode("utf-8", "surrogateescape")
         last = len(self.lines) - 1
         text = "".join(
             f"{self.code}{'-' if number < last else ' '}{status}{line}\r\n" for number, line in enumerate(self.lines)

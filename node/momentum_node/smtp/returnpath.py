@@ -31,8 +31,8 @@ class OldReturnPath:
 
     def finish(self) -> bytes:
         """The message is complete: what was held back."""
-        held, self._held = self._held or b"", None
-        return _without(held, len(held))
+        held, self._held = self._held, None
+        return _without(held, len(held)) if held else b""
 
 
 def _without(data: bytes, end: int) -> bytes:
