@@ -30,7 +30,7 @@ from momentum_node.errors import ConfigurationError, MomentumError
 from momentum_node.findings import HostRests, Inquire, Knows, LookupFails
 from momentum_node.garbage import keep_searches_short
 from momentum_node.limits.door import Door
-from momentum_node.limits.figures import queue_figures
+from momentum_node.limits.figures import QueueFigures
 from momentum_node.logs.sink import Hub
 from momentum_node.mmove.mover import Mover, Place
 from momentum_node.mmove.rebinding import Rebinding
@@ -81,6 +81,7 @@ class Worker:
         self._is_outdated = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._received = 0
+        self._queue_figures = QueueFigures()
         self._is_stopping = False
         self.stop = asyncio.Event()
         self._opened = asyncio.Event()
@@ -160,7 +161,7 @@ class Worker:
             self._mover.tick()
 
     def _figures(self, loop_lag_s: float) -> wire.Figures:
-        queues, active, oldest_s = queue_figures(self._delivery.schedule, clock.wall())
+        queues, active, oldest_s = self._queue_figures.of(self._delivery.schedule, clock.wall())
         stores, tally = list(self._shards.all()), self._delivery.tally
         return wire.Figures(
             by_class=tuple(tally.by_class.items()),

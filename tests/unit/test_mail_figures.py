@@ -1,8 +1,8 @@
 """The figures of the mail path: summed over workers, the longest queues first, as metrics that a scraper reads."""
 
-from momentum_node.limits.figures import queue_figures, render, total
+from momentum_node.limits.figures import QUEUES_AT_ONCE, QueueFigures, render, total
 from momentum_node.spool.message import Envelope, Message, Place, Stored
-from momentum_node.spool.schedule import Schedule
+from momentum_node.spool.schedule import Key, Schedule
 from momentum_node.worker_link import Figures
 
 
@@ -15,9 +15,26 @@ def test_the_longest_queue_comes_first_and_its_oldest_message_counts() -> None:
     schedule = Schedule()
     for domain, created, due in (("one", 90.0, 0.0), ("two", 50.0, 200.0), ("two", 95.0, 0.0)):
         schedule.add(message(domain, created, due), 100.0)
-    rows, active, oldest = queue_figures(schedule, 100.0)
+    rows, active, oldest = QueueFigures().of(schedule, 100.0)
     assert rows == [("default", "two", 2, 50.0), ("default", "one", 1, 10.0)]
     assert (active, oldest) == (2, 50.0)
+
+
+def test_of_very_many_queues_a_part_is_looked_at_in_one_go() -> None:
+    """And the oldest message is known in the end, wherever it is."""
+    schedule, figures = Schedule(), QueueFigures()
+    for number in range(QUEUES_AT_ONCE + 10):
+        schedule.add(message(f"d{number}", 90.0), 100.0)
+    schedule.add(message("d5", 1.0), 100.0)
+    schedule.add(message("d6", 99.0), 100.0)
+    schedule.add(message("d6", 99.0), 100.0)
+    assert figures.of(schedule, 100.0)[1:] == (QUEUES_AT_ONCE + 13, 10.0)
+    rows, _, oldest = figures.of(schedule, 100.0)
+    assert (rows[:2], oldest) == ([("default", "d6", 3, 10.0), ("default", "d5", 2, 99.0)], 99.0)
+    schedule.queue(Key("default", "d5")).active.take_older(1.0, 1)
+    for _ in range(4):
+        rows, active, oldest = figures.of(schedule, 100.0)
+    assert (rows[0], active, oldest) == (("default", "d6", 3, 10.0), QUEUES_AT_ONCE + 12, 10.0)
 
 
 def test_two_workers_add_up_to_metrics() -> None:

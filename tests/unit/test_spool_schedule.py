@@ -7,6 +7,7 @@ import pytest
 from momentum_node.config.model import OutboundOptions
 from momentum_node.spool.schedule import (
     BLACKHOLED,
+    LOOKED_AT,
     NOT_ATTEMPTED,
     TOO_MANY_RETRIES,
     TOO_OLD,
@@ -175,3 +176,46 @@ def test_a_queue_that_left_is_not_woken_and_its_successor_is() -> None:
     schedule.wake(3)
     assert schedule.wake(10) == []
     assert schedule.wake(20) == [new]
+
+
+def test_of_very_many_queues_some_are_looked_at_and_all_in_turn() -> None:
+    schedule, seen = Schedule(), set()
+    for number in range(2 * LOOKED_AT + 1):
+        schedule.add(message(f"m{number}", domain=f"d{number}.test"), 0)
+    assert schedule.is_crowded
+    for now in range(3):
+        ready = schedule.wake(now)
+        assert len(ready) == LOOKED_AT
+        seen |= {queue.key for queue in ready}
+    assert seen == set(schedule.queues)
+
+
+def test_a_queue_whose_time_has_come_does_not_wait_behind_those_that_are_awake() -> None:
+    schedule = Schedule()
+    late = schedule.add(message("late", next_attempt=50.0, domain="late.test"), 0)
+    schedule.wake(1)
+    for number in range(LOOKED_AT + 1):
+        schedule.add(message(f"m{number}", domain=f"d{number}.test"), 1)
+    assert late in schedule.wake(50)
+
+
+def test_what_waits_is_counted_and_empty_queues_are_told_once() -> None:
+    schedule = Schedule()
+    queue = schedule.add(message("now"), 0)
+    schedule.add(message("late", next_attempt=50.0), 0)
+    assert (schedule.waiting.active, schedule.waiting.delayed) == (1, 1)
+    schedule.wake(60)
+    assert (schedule.waiting.active, schedule.waiting.delayed) == (2, 0)
+    taken = [queue.take(1), queue.take(1)]
+    assert schedule.count() == 0
+    schedule.give_back(taken[0])
+    assert schedule.count() == 1
+    queue.take(1)
+    schedule.wake(61)
+    assert (schedule.dropped(), schedule.dropped(), schedule.queues) == ([queue], [], {})
+    leaving = schedule.add(message("leaves", next_attempt=90.0), 62)
+    schedule.leave(leaving)
+    assert schedule.count() == 1
+    assert [one.id for one in schedule.withdraw(leaving, 5)] == ["leaves"]
+    schedule.end(leaving)
+    assert schedule.count() == 0

@@ -4,6 +4,7 @@ They are kept out of the node's report, which is only made anew when something h
 """
 
 import heapq
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -14,25 +15,50 @@ from momentum_node.spool.schedule import Queue, Schedule
 from momentum_node.worker_link import Figures
 
 TOP_QUEUES: Final = 20
+QUEUES_AT_ONCE: Final = 3000
 Sums: TypeAlias = dict[str, Any]  # plain JSON: see `total`
 
 
-def queue_figures(schedule: Schedule, now: float) -> tuple[list[tuple[str, str, int, float]], int, float]:
-    """The longest queues as (binding, domain, messages, age of the oldest), all that are active, the oldest age."""
-    longest = heapq.nlargest(TOP_QUEUES, schedule.all(), key=lambda queue: len(queue.active) + len(queue.delayed))
-    rows = [
-        (queue.key.binding, queue.key.domain, len(queue.active) + len(queue.delayed), _oldest(queue, now))
-        for queue in longest
-    ]
-    active = sum(len(queue.active) for queue in schedule.all())
-    return rows, active, max((row[3] for row in rows), default=0.0)
+class QueueFigures:
+    """The longest queues, and the oldest message of all. Some thousand queues are looked at in one go: of a hundred
+    thousand the figures are those of the last round, which takes a minute."""
+
+    def __init__(self) -> None:
+        self._round: list[Queue] = []
+        self._longest: list[Queue] = []
+        self._oldest = self._oldest_before = math.inf  # when it was made: in this round, in the one before
+
+    def of(self, schedule: Schedule, now: float) -> tuple[list[tuple[str, str, int, float]], int, float]:
+        """The longest queues as (binding, domain, messages, age of the oldest), all that are active, the oldest age."""
+        self._go_on(schedule)
+        rows = [(one.key.binding, one.key.domain, _length(one), now - _oldest(one)) for one in self._longest]
+        oldest = min(self._oldest, self._oldest_before)
+        return rows, schedule.waiting.active, 0.0 if oldest == math.inf else now - oldest
+
+    def _go_on(self, schedule: Schedule) -> None:
+        """A part of a round; the next one begins when it is over."""
+        if not self._round:
+            self._round = schedule.all()
+            self._oldest, self._oldest_before = math.inf, self._oldest
+        part = self._round[-QUEUES_AT_ONCE:]
+        del self._round[-QUEUES_AT_ONCE:]
+        self._oldest = min([self._oldest, *map(_oldest, part)])
+        candidates = [one for one in dict.fromkeys((*self._longest, *part)) if not one.is_empty]
+        self._longest = heapq.nlargest(TOP_QUEUES, candidates, key=_length)
+        if not self._round:
+            self._oldest_before = math.inf
 
 
-def _oldest(queue: Queue, now: float) -> float:
-    """Age of the oldest message of a queue, of those that stand at its ends: good within the order of arrival."""
+def _length(queue: Queue) -> int:
+    return len(queue.active) + len(queue.delayed)
+
+
+def _oldest(queue: Queue) -> float:
+    """When the oldest message of a queue was made, of those that stand at its ends: good within the order of arrival.
+    Infinite when there is none."""
     first = [queue.active.first, queue.active.last] if queue.active else []
     messages = first + list(islice(queue.delayed, 100))
-    return max((now - message.envelope.created for message in messages), default=0.0)
+    return min((message.envelope.created for message in messages), default=math.inf)
 
 
 def total(figures: Iterable[Figures], denials: Mapping[str, int]) -> Sums:

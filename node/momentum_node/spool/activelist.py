@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from momentum_node.spool.message import Message
+from momentum_node.spool.waiting import Waiting
 
 PIECE: Final = 512
 
@@ -39,12 +40,13 @@ class _Piece:
 
 
 class ActiveList:
-    """As a deque of messages; `take_older` besides."""
+    """As a deque of messages; `take_older` besides. `total`: they count there too."""
 
-    __slots__ = ("_bound", "_count", "_pieces")
+    __slots__ = ("_bound", "_count", "_pieces", "_total")
 
-    def __init__(self) -> None:
+    def __init__(self, total: Waiting | None = None) -> None:
         self._pieces: list[_Piece] = []
+        self._total = total or Waiting()
         self._count = 0
         self._bound = math.inf
 
@@ -86,12 +88,14 @@ class ActiveList:
         piece = self._pieces[0]
         message = piece.messages.pop(0)
         self._count -= 1
+        self._total.active -= 1
         if not piece.messages:
             del self._pieces[0]
         return message
 
     def clear(self) -> None:
         """Take all of them out."""
+        self._total.active -= self._count
         self._pieces, self._count, self._bound = [], 0, math.inf
 
     def take_older(self, before: float, most: int) -> list[Message]:
@@ -107,11 +111,13 @@ class ActiveList:
                 taken += piece.take_older(before, most - len(taken))
         self._pieces = [piece for piece in self._pieces if piece.messages]
         self._count -= len(taken)
+        self._total.active -= len(taken)
         self._bound = min((piece.bound for piece in self._pieces), default=math.inf)
         return taken
 
     def _heed(self, piece: _Piece, message: Message) -> None:
         self._count += 1
+        self._total.active += 1
         created = message.envelope.created
         if created < piece.bound:  # noqa: PLR1730 - for each message, and min() costs more than all else here
             piece.bound = created

@@ -10,17 +10,19 @@ from collections.abc import Iterator
 from typing import Final
 
 from momentum_node.spool.message import Message
+from momentum_node.spool.waiting import Waiting
 
 STEP: Final = 5000
 """Messages that are put in order in one go: some milliseconds."""
 
 
 class DelayedList:
-    """What is due first comes first; of two that are due together, that which came first."""
+    """What is due first comes first; of two that are due together, that which came first. `total`: all count there."""
 
-    __slots__ = ("_before", "_heap", "_life_s", "_number")
+    __slots__ = ("_before", "_heap", "_life_s", "_number", "_total")
 
-    def __init__(self) -> None:
+    def __init__(self, total: Waiting | None = None) -> None:
+        self._total = total or Waiting()
         self._heap: list[tuple[float, int, Message]] = []
         self._before: list[tuple[float, int, Message]] = []  # in the order of a longer life
         self._life_s = math.inf
@@ -60,6 +62,7 @@ class DelayedList:
 
     def add(self, message: Message) -> None:
         """Until `message.next_attempt`."""
+        self._total.delayed += 1
         self._number += 1  # keeps the heap from comparing messages
         self._put(self._number, message)
 
@@ -70,8 +73,10 @@ class DelayedList:
     def due(self, now: float) -> Iterator[Message]:
         """Take out what is due."""
         while self._heap and self._heap[0][0] <= now:
+            self._total.delayed -= 1
             yield heapq.heappop(self._heap)[2]
 
     def pop(self) -> Message:
         """Take out any one."""
+        self._total.delayed -= 1
         return (self._before or self._heap).pop()[2]  # the last of a heap: what is left is one

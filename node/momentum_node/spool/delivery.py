@@ -164,9 +164,9 @@ class Delivery:
             line = self._line(queue)
             if not self._adoption.is_running or line.lookup is self._lookup:
                 self._pump(line)
-        for key in [key for key, line in self._lines.items() if not line.queue.connections]:
-            if key not in self.schedule.queues:
-                del self._lines[key]
+        for queue in self.schedule.dropped():
+            if (gone := self._lines.get(queue.key)) is not None and gone.queue is queue:
+                del self._lines[queue.key]
 
     def hear(self, frame: Granted | Denied | Recalled | Finding) -> None:
         """An answer of the core, or what another worker of this node found of a next hop or a name."""
@@ -179,6 +179,8 @@ class Delivery:
         """A DuraVIP is on this node: its bindings may deliver."""
         self.sources.gain(address)
         self.tick()
+        if self.schedule.is_crowded:  # its queues do not wait for their turn
+            self._adoption.begin()
 
     async def close(self, grace_s: float) -> None:
         """No new message; those in hand have `grace_s`."""

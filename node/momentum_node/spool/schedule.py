@@ -9,6 +9,7 @@ import heapq
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final, NamedTuple
 
 from momentum_node.config.model import OutboundOptions
@@ -16,6 +17,7 @@ from momentum_node.smtp.reply import Reply, reply
 from momentum_node.spool.activelist import ActiveList
 from momentum_node.spool.delayedlist import DelayedList
 from momentum_node.spool.message import Message
+from momentum_node.spool.waiting import Waiting
 
 TOO_MANY_RETRIES: Final = reply(554, "5.4.7", "[internal] exceeded max retries without delivery")
 TOO_OLD: Final = reply(554, "5.4.7", "[internal] exceeded max time without delivery")
@@ -23,6 +25,8 @@ NOT_ATTEMPTED: Final = reply(554, "5.4.5", "[internal] Delivery not attempted (m
 GIVEN_UP: Final = frozenset({TOO_MANY_RETRIES, TOO_OLD, NOT_ATTEMPTED})
 """Said of a message that something else kept from being delivered: `Message.answer`."""
 BLACKHOLED: Final = reply(554, "5.7.0", "[internal] Blackholed")
+LOOKED_AT: Final = 2000
+"""Queues in one go of the maintainer: some milliseconds. The others have their turn in the next ones."""
 AGGRESSIVENESS: Final = 0.3  # Connection_Allocation_Aggressiveness = normal
 
 
@@ -150,7 +154,8 @@ class Queue:
 class Schedule:
     """All queues. Whoever adds or delays a message afterwards looks at the queue that comes back.
 
-    A queue that has nothing but delayed mail sleeps until the first of it is due: there may be a hundred thousand.
+    A queue that has nothing but delayed mail sleeps until the first of it is due; those that are awake are looked at
+    in turn, not too many at a time: there may be a hundred thousand of either.
     """
 
     def __init__(self) -> None:
@@ -161,6 +166,8 @@ class Schedule:
         self.scan_interval_s = 0.0
         """While a queue has active mail, its delayed mail is looked at so often (Delayed_Queue_Scan_Interval)."""
         self._leaving: list[Queue] = []
+        self._dropped: list[Queue] = []
+        self.waiting = Waiting()
 
     def __iter__(self) -> Iterator[Message]:
         for queue in self.all():
@@ -171,7 +178,7 @@ class Schedule:
         """The queue of a key, made when there is none."""
         found = self.queues.get(key)
         if found is None:
-            found = self.queues[key] = Queue(key)
+            found = self.queues[key] = Queue(key, ActiveList(self.waiting), DelayedList(self.waiting))
             self.rouse(found)
         return found
 
@@ -206,32 +213,51 @@ class Schedule:
             self._awake[queue.key] = queue
 
     def wake(self, now: float) -> list[Queue]:
-        """Move due messages to active; the queues that have any active message. Empty queues are dropped."""
-        self._ring(now)
+        """Move due messages to active; the queues that have any active message. Empty queues are dropped.
+
+        Of those whose time has come, and of those that are awake, at most `LOOKED_AT`.
+        """
         ready = []
-        for key, queue in list(self._awake.items()):
-            if self.queues.get(key) is not queue:
-                del self._awake[key]
-                continue
-            queue.delayed.sort()
-            if not queue.active or now - queue.scanned >= self.scan_interval_s:
-                queue.scanned = now
-                for message in queue.delayed.due(now):
-                    queue.active.append(message)
-            if queue.active:
+        for queue in [*self._ring(now), *islice(self._awake.values(), LOOKED_AT)]:
+            self._awake.pop(queue.key, None)
+            if self.queues.get(queue.key) is queue and self._is_ready(queue, now):
                 ready.append(queue)
-            elif queue.is_empty and not queue.connections:
-                del self.queues[key], self._awake[key]
-            elif queue.delayed.is_sorted and not queue.connections:
-                del self._awake[key]
-                self._wake_at(queue, queue.delayed.next_due)
         return ready
 
-    def _ring(self, now: float) -> None:
-        while self._alarms and self._alarms[0][0] <= now:
+    def _is_ready(self, queue: Queue, now: float) -> bool:
+        """It has active mail. A queue that is not put to sleep, or dropped, stays awake: behind all others."""
+        queue.delayed.sort()
+        if not queue.active or now - queue.scanned >= self.scan_interval_s:
+            queue.scanned = now
+            for message in queue.delayed.due(now):
+                queue.active.append(message)
+        if queue.is_empty and not queue.connections:
+            del self.queues[queue.key]
+            self._dropped.append(queue)
+        elif queue.active or queue.connections or not queue.delayed.is_sorted:
+            self._awake[queue.key] = queue
+        else:
+            self._wake_at(queue, queue.delayed.next_due)
+        return bool(queue.active)
+
+    def dropped(self) -> list[Queue]:
+        """The queues that are none any more since this was asked last."""
+        gone, self._dropped = self._dropped, []
+        return gone
+
+    @property
+    def is_crowded(self) -> bool:
+        """One go of `wake` does not see all that is awake."""
+        return len(self._awake) > LOOKED_AT
+
+    def _ring(self, now: float) -> dict[Queue, None]:
+        rung: dict[Queue, None] = {}
+        while self._alarms and self._alarms[0][0] <= now and len(rung) < LOOKED_AT:
             queue = heapq.heappop(self._alarms)[2]
             queue.alarms = queue.alarms[:-1]
-            self.rouse(queue)
+            if self.queues.get(queue.key) is queue and queue.key not in self._awake:
+                rung[queue] = None
+        return rung
 
     def _wake_at(self, queue: Queue, at: float) -> None:
         if not queue.alarms or at < queue.alarms[-1]:  # else it is woken early enough, and sleeps again
@@ -270,4 +296,4 @@ class Schedule:
 
     def count(self) -> int:
         """Messages in all queues."""
-        return sum(len(queue.active) + len(queue.delayed) for queue in self.all())
+        return self.waiting.active + self.waiting.delayed
