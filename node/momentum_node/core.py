@@ -24,7 +24,6 @@ from momentum_node.config.model import Address, Cluster, NodeConfiguration
 from momentum_node.drill import desk
 from momentum_node.drill.desk import DrillDesk
 from momentum_node.duravip.actuator import Actuator, VipPlan
-from momentum_node.duravip.carriers import Carriers
 from momentum_node.duravip.driver import Driver
 from momentum_node.duravip.link import SupervisorEvent, SupervisorLink, connect_supervisor, mac_bytes
 from momentum_node.duravip.machine import DuraVip
@@ -33,8 +32,8 @@ from momentum_node.duravip.recorded import RecordedDuraVip
 from momentum_node.duravip.recorder import FlightRecorder
 from momentum_node.duravip.surroundings import KernelNeighbours
 from momentum_node.duravip.vip import Definition, Identity, Policy, definitions, policy_of
-from momentum_node.garbage import keep_searches_short
 from momentum_node.errors import BusError, ConfigurationError, DriverError
+from momentum_node.garbage import keep_searches_short
 from momentum_node.limits.questions import SOCKET, Questions
 from momentum_node.limits.rules import LimitRules
 from momentum_node.ownership import Ownership
@@ -44,6 +43,7 @@ from momentum_node.privileges import drop_privileges
 from momentum_node.reload import ReloadNews
 from momentum_node.reporting import Reporting
 from momentum_node.status.board import Board
+from momentum_node.usability import Usability
 from momentum_node.workers import Workers
 
 BEAT_S = 0.1
@@ -74,7 +74,8 @@ class Core:
             raise ConfigurationError(f"{own.nodes}: no node is called {self.node_name!r} (listed: {names})")
         self.myself = myself
         uids = frozenset({os.getuid()})
-        self.workers = Workers(self.node_name, myself.node_id, uids | {settings.MAIL_UID}, self._usability_changed)
+        mail_uids = uids | {settings.MAIL_UID}
+        self.workers = Workers(self.node_name, myself.node_id, mail_uids, self._accepting_changed)
         self._set_limits()
         self.ownership = Ownership(self.node_name, self.workers.tell_owners)
         self._owners = Pace(self._look_at_owners, 0.0)
@@ -112,9 +113,8 @@ class Core:
         self.ring = RingWatch(myself.node_id, self._changed, own.ring) if is_corosync(own.bus) else None
         self.reporting = Reporting(self)
         self.board = Board(self.reporting.build, uids | {settings.SERVICES_UID})
-        self._usable: frozenset[Address] | None = None
-        self._judged_by: object = None
-        self._carriers = Carriers(float(self._cluster.if_down_limit))
+        self.usability = Usability(link, self.driver, workers.are_accepting, lambda: self.actuator.plans, self._changed)
+        self.usability.configure(self._cluster, self.configuration.vips)
         self._macs: dict[str, bytes] = {}  # of every link that is up
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -139,6 +139,7 @@ class Core:
         self._spawn(self._watch())
         if self.ring is not None:
             self._spawn(self.ring.run())
+        self._spawn(self.usability.keep_asking())
         self._spawn(self.plain.keep_trying())
         self._spawn(self.neighbourhood.run())
         self._spawn(self.actuator.keep_checking())
@@ -181,7 +182,7 @@ class Core:
         """Prove to the supervisor that this loop runs; see whether the workers do."""
         while True:
             self.link.heartbeat()
-            self._look_at_usability()
+            self.usability.look()
             await asyncio.sleep(BEAT_S)
 
     # -- configuration ---------------------------------------------------------------------------
@@ -225,7 +226,7 @@ class Core:
         self.workers.reload(self.configuration.digest)  # first: a new socket's options come with it
         await self.plain.apply(self.configuration.listeners)
         self.actuator.configure(self._cluster.if_check_interval_s, self._cluster.duravip_addr_lifetime_s)
-        self._carriers.steady_s = float(self._cluster.if_down_limit)
+        self.usability.configure(self._cluster, self.configuration.vips)
         plans, ports, declared = await asyncio.to_thread(self._prepared)
         self.actuator.set_plans(plans)
         self.workers.close_ports(ports)
@@ -233,7 +234,7 @@ class Core:
         await self._instruct()
         self.driver.tell(lambda machine, now: machine.on_hardware(self._hardware(), now))
         self._heed_node_list()
-        self._usability_changed()
+        self.usability.judge()
 
     def _set_limits(self) -> None:
         running = self.generations.running
@@ -305,33 +306,18 @@ class Core:
         # late one of the machine before must not pass as its own (S3, S4).
         identity = Identity(self.node_name, self.myself.address, secrets.randbits(64), self._hardware())
         declared = definitions(self.configuration.vips, self.node_name)
+        self.link.heartbeat()  # with ten thousand addresses each of these takes a good part of a second's patience
         machine = RecordedDuraVip(self.recorder, identity, local, declared, self._policy())
-        self._usable = None
+        self.link.heartbeat()
+        self.usability.machine_began()
         asyncio.get_running_loop().call_soon(self._heed_node_list)
-        asyncio.get_running_loop().call_soon(self._usability_changed)
+        asyncio.get_running_loop().call_soon(self.usability.judge)
         return machine
 
-    # -- what can be served here -----------------------------------------------------------------
+    # -- what the supervisor says ----------------------------------------------------------------
 
-    def _look_at_usability(self) -> None:
-        """Ten times a second, so with nothing new it costs nothing, however many addresses there are."""
-        facts = self.workers.are_accepting(), self._carriers.useless(monotonic())
-        if facts != self._judged_by:
-            self._judged_by = facts
-            self._usability_changed()
-
-    def _usability_changed(self) -> None:
-        """Tell the machine which addresses can be served: their link is up, and a mail worker accepts."""
-        is_accepting, useless = self.workers.are_accepting(), self._carriers.useless(monotonic())
-        plans = self.actuator.plans.items() if is_accepting else ()
-        usable = frozenset(address for address, plan in plans if plan.interface not in useless)
-        if self.driver.machine is not None and usable != self._usable:
-            self._usable = usable
-            reason = None if is_accepting else "no mail worker accepts"
-            if useless and reason is None:
-                reason = ", ".join(f"{why}: {name}" for name, why in useless.items())
-            self.driver.tell(lambda machine, now: machine.on_usable(usable, reason, now))
-        self._changed()
+    def _accepting_changed(self) -> None:
+        self.usability.judge()
 
     def _on_supervisor(self, event: SupervisorEvent) -> None:
         log.logger().info("supervisor", said=event.kind, interface=event.interface, address=str(event.address or ""))
@@ -345,15 +331,15 @@ class Core:
                 log.logger().critical("the supervisor is gone: the core ends")
                 os._exit(1)
             case "link-down":
-                self._carriers.lost(event.interface)
+                self.usability.carriers.lost(event.interface)
             case "restored" | "conflict" if event.address is not None:
                 self.neighbourhood.announce((event.address,))
             case "link-up":
                 self.neighbourhood.announce()
-                self._carriers.came(event.interface, monotonic())
+                self.usability.carriers.came(event.interface, monotonic())
                 self._macs[event.interface] = mac_bytes(event.mac or "")
                 self.driver.tell(lambda machine, now: machine.on_hardware(self._hardware(), now))
-        self._usability_changed()
+        self.usability.judge()
 
     def _hardware(self) -> tuple[bytes, ...]:
         """Hardware addresses of the interfaces on which addresses are plumbed here."""
@@ -372,7 +358,6 @@ class Core:
         return self.ownership.whereabouts(binding, self.configuration.bindings)
 
 
-    keep_searches_short()
 def _ports(configuration: NodeConfiguration) -> dict[Address, list[tuple[int, int]]]:
     """(port, backlog) of every enabled listener, by its address."""
     found: dict[Address, list[tuple[int, int]]] = {}
@@ -387,6 +372,7 @@ def run() -> int:
     log.configure("core")
     drop_privileges()
     own = settings.from_environment(os.environ)
+    keep_searches_short()
     try:
         uvloop.run(_run(own))
     except (BusError, ConfigurationError, DriverError) as error:

@@ -52,6 +52,7 @@ class Reporting:
     def build(self, revision: int) -> Report:
         """The whole report, as of now."""
         core = self._core
+        core.link.heartbeat()  # the loop got here; with ten thousand addresses what follows takes long
         machine = core.driver.machine
         if machine is not None:
             self._stability.look(machine.basis()[0], wall())
@@ -72,7 +73,7 @@ class Reporting:
             configuration=self._configuration(),
             interfaces=[],  # read by the services process, when somebody asks
             mail=core.workers.report(),
-            notices=[*core.configuration.notices, *core.news.waiting, *self._weakness()],
+            notices=[*core.configuration.notices, *core.news.waiting, *self._weakness(), *core.usability.notices()],
         )
 
     def _identity(self) -> NodeIdentity:

@@ -162,9 +162,13 @@ def _topology(fields: Fields) -> Topology | None:
     network, interface = fields.network("cidr"), fields.text("interface", "", required=True)
     if network is None:
         fields.raw("prefixLength")
+        fields.raw("probeGateway")
         return None
     longest = network.max_prefixlen
-    return Topology(network, interface, fields.number("prefixLength", longest, 1, longest))
+    gateway = fields.address("probeGateway") if fields.has("probeGateway") else None
+    if gateway is not None and gateway.version != network.version:
+        fields.refuse("probeGateway", f"must be of the same family as {network}, not {gateway}")
+    return Topology(network, interface, fields.number("prefixLength", longest, 1, longest), gateway)
 
 
 def _vip(fields: Fields) -> Vip | None:

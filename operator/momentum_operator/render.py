@@ -146,7 +146,11 @@ def _cluster(spec: ClusterSpec, size: int) -> Block:
         Block(
             "Topology",
             str(entry.network),
-            (*_option("interface", entry.interface), *_option("cidrmask", str(entry.prefix_length))),
+            (
+                *_option("interface", entry.interface),
+                *_option("cidrmask", str(entry.prefix_length)),
+                *_option("probe_gateway", str(entry.probe_gateway) if entry.probe_gateway else None),
+            ),
         )
         for entry in spec.networks
     ]

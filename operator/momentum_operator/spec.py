@@ -14,6 +14,7 @@ class Topology:
     network: Network
     interface: str
     prefix_length: int
+    probe_gateway: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ def candidates(draw: st.DrawFn) -> list[Candidate]:
             holds=draw(SETS | st.just(0)),
             pinned=0,
             is_cordoned=draw(st.booleans()),
+            doubtful=draw(st.sampled_from([0, 0, 0b111, EVERYTHING])),
             weight=draw(st.sampled_from([1, 1, 2, 5])),
         )
         for at in range(count)
@@ -63,7 +64,7 @@ def test_the_order_in_which_members_are_known_does_not_matter(members: list[Cand
 
 @given(candidates(), st.integers(min_value=0, max_value=5))
 def test_a_leave_moves_only_what_was_owned_there(members: list[Candidate], which: int) -> None:
-    """I5: and what a claim decides now that its rival is gone, or a cordoned member may have as the last one."""
+    """I5: and what a claim decides now that its rival is gone, or the last choice may have as the last one."""
     settled = after(members, elect(members))
     if which >= len(settled):
         return
@@ -71,20 +72,21 @@ def test_a_leave_moves_only_what_was_owned_there(members: list[Candidate], which
     left = settled[:which] + settled[which + 1 :]
     outcome = elect(left)
     claims = gone.claims
-    last_resort = gone.eligible if not gone.is_cordoned else 0
+    last_choices = [member for member in left if member.is_cordoned or member.doubtful]
+    last_resort = gone.eligible if last_choices else 0
     for member, owns in zip(left, outcome.owns, strict=True):
         assert (owns ^ member.anchors) & ~(gone.anchors | claims | last_resort) == 0
-        if not any(m.is_cordoned for m in left):
+        if not last_choices:
             assert member.anchors & ~owns & ~claims == 0
 
 
 @given(candidates(), SETS)
 def test_a_member_that_holds_and_claims_nothing_changes_no_owner(members: list[Candidate], eligible: int) -> None:
-    """I6: it gets orphans, and what only cordoned members could have."""
+    """I6: it gets orphans, and what only those could have that are the last choice for it."""
     settled = after(members, elect(members))
     served = 0
     for member in settled:
-        served |= 0 if member.is_cordoned else member.anchors
+        served |= 0 if member.is_cordoned else member.anchors & ~member.doubtful
     outcome = elect([*settled, Candidate("new", eligible)])
     for member, owns in zip(settled, outcome.owns, strict=False):
         lost = member.anchors & ~owns

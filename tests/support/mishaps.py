@@ -43,6 +43,9 @@ class Mishaps(ABC):
     def draw_policy(self) -> Policy: ...
 
     @abstractmethod
+    def draw_doubt(self) -> frozenset[IPv4Address | IPv6Address]: ...
+
+    @abstractmethod
     def start(self, node_id: int) -> None: ...
 
     def _one(self) -> Process:
@@ -155,6 +158,8 @@ class Mishaps(ABC):
         self.tell(f"reload {process.name}")
         policy = self.draw_policy()
         process.with_machine(lambda machine, now: machine.on_definitions(process.definitions, policy, now))
+        doubtful = self.draw_doubt()
+        process.with_machine(lambda machine, now: machine.on_unsure(doubtful, "no answer", now))
 
     def move(self) -> None:
         vip, node = self.random.choice(self.vips), self.random.choice([*self.node_ids, None])

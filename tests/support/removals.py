@@ -167,8 +167,8 @@ REMOVALS: tuple[Removal, ...] = (
         "a cordoned node is the last choice and no more; only a drain gives all up",
         "unit/test_duravip_election.py::test_when_all_are_cordoned_nothing_moves",
         "election.py",
-        "    others = _union(c.eligible for c in candidates if not c.is_cordoned)\n",
-        "    others = _union(c.eligible for c in candidates)\n",
+        "    best = _union(c.eligible & ~c.doubtful for c in candidates if not c.is_cordoned)\n",
+        "    best = _union(c.eligible & ~c.doubtful for c in candidates)\n",
     ),
     _r(
         "R17",
@@ -180,7 +180,7 @@ REMOVALS: tuple[Removal, ...] = (
     ),
     _r(
         "R18",
-        "who cannot serve an address (link down, no worker) is no candidate for it",
+        "who cannot serve an address (link down, no worker) is no candidate; who hears no gateway is the last choice",
         "scenarios/test_duravip_stories.py::test_story[link_lost]",
         "standing.py",
         "        return self.listed & ~self.unusable",

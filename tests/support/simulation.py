@@ -164,6 +164,10 @@ class World(Mishaps):
         """What one node's configuration says of ownership: the same everywhere, but for its weight."""
         return replace(self.policy, weight=self.weighing.choice(self.weights))
 
+    def draw_doubt(self) -> frozenset[Address]:
+        """Addresses for which a node is the last choice from its reload on."""
+        return frozenset(vip for vip in self.vips if self.weighing.random() < 0.3)
+
     def start(self, node_id: int) -> None:
         pid = self.random.choice([1, 1, self.random.randint(2, 9999)])
         self.tell(f"start n{node_id}")
@@ -187,6 +191,7 @@ class World(Mishaps):
             process.with_machine(lambda m, now: m.on_usable(everything, None, now))
             process.with_machine(lambda m, now, p=process: m.on_definitions(p.definitions, self.draw_policy(), now))  # type: ignore[misc]
             process.with_machine(lambda m, now: m.on_cordon(False, now))
+            process.with_machine(lambda m, now: m.on_unsure(frozenset(), "", now))
         self._settle()
 
     def _settle(self) -> None:

@@ -34,6 +34,7 @@ from momentum_node.duravip.vip import (
 )
 from tests.support import simulation
 from tests.support.declared import declared
+from tests.support.storyquestions import Questions
 
 
 @dataclass
@@ -249,7 +250,7 @@ class Cluster:
         return next(p for p in placements if p.address == vip)
 
 
-class Story:
+class Story(Questions):
     """Reads the commands of one file."""
 
     def __init__(self) -> None:
@@ -334,6 +335,12 @@ class Story:
         usable = frozenset(ip_address(vip) for vip in vips)
         self.cluster.tell(name, lambda machine: machine.on_usable(usable, "eth0 has no carrier", self.cluster.now))
 
+    def do_doubt(self, name: str, *vips: str) -> None:
+        """Nothing proves that these are reached there; none: all are."""
+        doubtful = frozenset(ip_address(vip) for vip in vips)
+        why = "192.0.2.254 does not answer on eth0" if vips else ""
+        self.cluster.tell(name, lambda machine: machine.on_unsure(doubtful, why, self.cluster.now))
+
     def do_fails(self, name: str, vip: str, *reason: str) -> None:
         node = self.cluster.nodes[name]
         node.wire.discard(ip_address(vip))
@@ -371,42 +378,7 @@ class Story:
     def do_thaw(self, name: str) -> None:
         self.cluster.thaw(name)
 
-    def do_tags(self, *vips: str) -> None:
-        for vip in vips:
-            placement = self.cluster.placement(ip_address(vip))
-            self.cluster.lines.append(f"  {vip}: {', '.join(placement.tags) or 'none'}")
-
-    def do_alarms(self) -> None:
-        machine = self.cluster.nodes[self.cluster.up()[0]].machine
-        assert machine is not None
-        self.cluster.lines += [f"  {alarm}" for alarm in machine.alarms()]
-
     def do_simulate(self, seed: str, kind: simulation.Kind = "usual") -> None:
         """One run of the simulation: what a failing one prints is such a story."""
         failure = simulation.run(int(seed), kind=kind)
         self.cluster.lines.append(f"  {failure.problem if failure else 'held'}")
-
-    def do_whatif(self, *gone: str) -> None:
-        """Where everything would be if these died now."""
-        machine = self.cluster.nodes[self.cluster.up()[0]].machine
-        assert machine is not None
-        self.cluster.lines += [f"  {placement.reason}" for placement in machine.what_if(gone)]
-
-    def do_owners(self, *names: str) -> None:
-        """The tables: one line for nodes that agree."""
-        for name in names or self.cluster.up():
-            line = self.cluster.owners(name)
-            if f"  {line}" not in self.cluster.lines:
-                self.cluster.lines.append(f"  {line}")
-
-    def do_why(self, vip: str) -> None:
-        self.cluster.lines.append(f"  {self.cluster.reason(ip_address(vip))}")
-
-    def do_state(self, name: str) -> None:
-        machine = self.cluster.nodes[name].machine
-        assert machine is not None
-        have, of, is_quorate = machine.quorum()
-        drained = ", drained" if machine.is_drained else ""
-        self.cluster.lines.append(
-            f"  {name} {machine.state}{drained}, {have} of {of}{'' if is_quorate else ', no quorum'}"
-        )

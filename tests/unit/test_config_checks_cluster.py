@@ -78,3 +78,15 @@ def test_weights_are_whole_numbers_and_each_node_has_one() -> None:
         "the weight of 'n3' must be 1-100, not 101",
         "'n4' has a weight already",
     ]
+
+
+def test_a_gateway_to_be_asked_is_of_the_family_of_its_network() -> None:
+    topology = 'Topology "198.18.0.0/24" { interface = "eth0" probe_gateway = '
+    head = f'cluster {{ nodename = "n1" nodeaddr = "198.18.0.1" {topology}'
+    cluster = loaded(f'{head} "198.18.0.254" }} }}').node.cluster
+    assert cluster is not None
+    assert str(cluster.topologies[0].probe_gateway) == "198.18.0.254"
+    wrong = refused(f'{head} "2001:db8::1" }} }}')
+    assert [m.text for m in wrong.messages] == [
+        "'probe_gateway' must be of the family of 198.18.0.0/24, not 2001:db8::1"
+    ]

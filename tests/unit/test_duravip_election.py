@@ -120,6 +120,15 @@ def test_a_cordoned_member_has_only_what_nobody_else_may_have() -> None:
     assert owners(["n1", "n2"], outcome) == {"n1": {3}, "n2": {1, 2}}
 
 
+def test_whose_way_out_is_in_doubt_has_only_what_nobody_else_may_have() -> None:
+    """R18: a cordoned node with a proven way comes before one without."""
+    doubtful = Candidate("n1", bits(1, 2, 3), anchors=bits(1, 2, 3), doubtful=bits(1, 2, 3))
+    cordoned = Candidate("n3", bits(2), is_cordoned=True)
+    outcome = elect([doubtful, Candidate("n2", bits(1)), cordoned])
+    assert owners(["n1", "n2", "n3"], outcome) == {"n1": {3}, "n2": {1}, "n3": {2}}
+    assert elect([doubtful, Candidate("n2", bits(1), doubtful=bits(1))]).owns[0] == bits(1, 2, 3)
+
+
 def test_when_all_are_cordoned_nothing_moves() -> None:
     outcome = elect([Candidate("n1", 3, anchors=1, is_cordoned=True), Candidate("n2", 3, anchors=2, is_cordoned=True)])
     assert outcome.owns == (1, 2)

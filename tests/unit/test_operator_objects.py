@@ -124,3 +124,13 @@ def test_weights_of_nodes_are_rendered_and_refused_with_their_place() -> None:
         "spec.nodes.weights[0].weight",
         "spec.nodes.weights[1].wieght",
     }
+
+
+def test_a_gateway_to_be_asked_is_rendered_into_the_topology() -> None:
+    spec = yaml.safe_load(EXAMPLE.read_text())["spec"]
+    spec["networks"][0]["probeGateway"] = "198.18.0.254"
+    told, problems = read(spec)
+    assert told is not None, problems
+    assert '    probe_gateway = "198.18.0.254"\n' in main_file(told, 3)
+    spec["networks"][0]["probeGateway"] = "2001:db8::1"
+    assert [problem.path for problem in read(spec)[1]] == ["spec.networks[0].probeGateway"]

@@ -209,6 +209,7 @@ class TopologyEntry:
     interface: str
     prefix_length: int
     place: Place
+    probe_gateway: Address | None = None  # it answers on a link that leads anywhere
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ _BUILT = {
     "domain": {*lookup.OUTBOUND, *_LIMITS, lookup.MAX_RETRIES},
     "host": {"max_outbound_connections", *_MAXIMA},
     "cluster": {*CLUSTER, *_MOVES, "duravip_weights"},
-    "topology": {"interface", "cidrmask"},
+    "topology": {"interface", "cidrmask", "probe_gateway"},
     "inbound_audit": {"enabled", "monitors", "maintenance_interval"},
 }
 
@@ -201,7 +201,13 @@ def _topologies(tree: Scope, report: Report) -> Iterator[TopologyEntry]:
         if mask and length < network.max_prefixlen:
             text = f"'{mask.name}' below {network.max_prefixlen} makes a route to {network} follow the address"
             report.warning(mask.value.at, "X005", text)
-        yield TopologyEntry(network, str(interface), length, report.sources.place(scope.instance_at))
+        given = scope.settings.get("probe_gateway")
+        gateway = given.decoded if given and isinstance(given.decoded, Address) else None
+        if given and gateway and gateway.version != network.version:
+            text = f"'{given.name}' must be of the family of {network}, not {gateway}"
+            report.error(given.value.at, "V002", text)
+            continue
+        yield TopologyEntry(network, str(interface), length, report.sources.place(scope.instance_at), gateway)
 
 
 def _not_built(tree: Scope) -> Iterator[str]:

@@ -148,6 +148,7 @@ Mmove_Max_Connections | int 1.. | 8 | C | P1 ours | connections that move mail t
 Mmove_Throttle_Messages | throttle | 100 | C | P1 ours | messages moved in the background
 interface | string | - | T | P0 M3 | network interface of addresses in this network
 cidrmask | int 0..128 | - | T | P0 M3 | prefix length of the address; unset = one host
+probe_gateway | addr | - | T | P1 ours | where this host does not answer, a node is the last choice for the addresses
 type | replication | - | R | P0 M3 | what is replicated; unset = the instance name
 class | replication | - | R | P0 M3 | the type when the name is free
 parameters | string | - | R | P0 M3 | ;-separated parameters

@@ -22,6 +22,8 @@ class Declaration:
         self._identity = identity
         self._usable: frozenset[Address] | None = None
         self._reason = ""
+        self._unsure = self._doubtful = frozenset[Address]()
+        self._doubt = ""
         self._facts: Facts | None = None  # as last put together
         self._macs = identity.macs
         self.catalogues: dict[bytes, Catalogue] = {}
@@ -63,6 +65,10 @@ class Declaration:
         self._usable, self._reason = usable, reason or "cannot be served"
         self._update()
 
+    def doubt(self, unsure: frozenset[Address], doubtful: frozenset[Address], reason: str) -> None:
+        """As `doubt.py` has it."""
+        self._unsure, self._doubtful, self._doubt, self._facts = unsure, doubtful, reason, None
+
     def plumb_on(self, macs: tuple[bytes, ...]) -> None:
         """The hardware addresses of our interfaces."""
         if macs != self._macs:
@@ -99,6 +105,9 @@ class Declaration:
             balance_set_size=self.policy.balance_set_size,
             macs=self._macs,
             weight=self.policy.weight,
+            unsure=self.catalogue.index.bits(self._unsure),
+            doubtful=self.catalogue.index.bits(self._doubtful),
+            doubt=self._doubt,
         )
 
     def _why_unusable(self) -> str:

@@ -22,6 +22,7 @@ from momentum_node.duravip.weights import scales
 class Candidate:
     """One member and what speaks for it. `eligible` is empty for members that may own nothing now.
 
+    `doubtful` are those for which it is the last choice.
     `claims` are the addresses that prefer it first, `fallbacks` those that name it second, third …
     """
 
@@ -34,6 +35,7 @@ class Candidate:
     is_cordoned: bool = False
     fallbacks: tuple[Bits, ...] = ()
     weight: int = 1
+    doubtful: Bits = 0
 
     @property
     def ranks(self) -> tuple[Bits, ...]:
@@ -93,9 +95,19 @@ def elect(candidates: Sequence[Candidate], terms: Terms = NO_TERMS) -> Outcome:
 
 
 def _last_choice_last(candidates: Sequence[Candidate], broken: Bits) -> list[Bits]:
-    """Cordoned members count only where nobody else does (failover R16)."""
-    others = _union(c.eligible for c in candidates if not c.is_cordoned)
-    return [(c.eligible & ~others if c.is_cordoned else c.eligible) & ~broken for c in candidates]
+    """Cordoned members count only where nobody else does (failover R16), those in doubt where nobody else is (R18)."""
+    best = _union(c.eligible & ~c.doubtful for c in candidates if not c.is_cordoned)
+    better = best | _union(c.eligible & ~c.doubtful for c in candidates if c.is_cordoned)
+    good = better | _union(c.eligible for c in candidates if not c.is_cordoned)
+    return [_left(c, best, better, good) & ~broken for c in candidates]
+
+
+def _left(candidate: Candidate, best: Bits, better: Bits, good: Bits) -> Bits:
+    """What it may have while others may have these: the best, also the cordoned ones, also those in doubt."""
+    sure, doubtful = candidate.eligible & ~candidate.doubtful, candidate.eligible & candidate.doubtful
+    if candidate.is_cordoned:
+        return sure & ~best | doubtful & ~good
+    return sure | doubtful & ~better
 
 
 def _fixed(candidates: Sequence[Candidate], eligible: Sequence[Bits]) -> tuple[list[Bits], Bits]:

@@ -6,16 +6,17 @@
     STATE      [ gather, view, name, address, mature, draining, cordoned, claiming, [majority, [node id …], size],
                  digest, holds, owns, claims, unusable, why unusable, {reason: failed}, [address held, not declared …] ]
                  starting, [fallback claims …], [[name, departures] …], [[node id, pid] suspected …],
-                 [[address, incarnation, stamp] pin …], balance set size, [hardware address …], weight ]
+                 [[address, incarnation, stamp] pin …], balance set size, [hardware address …], weight,
+                 unsure, doubtful, why ]
     DEFS       [ encoded catalogue ]          MATURE    [ view ]            DRAIN   [ ]         BEACON  [ ]
     BALANCE    [ view, most moves ]           MOVE      [ address, node name, empty = its pin ends ]
     SUSPECT    [ view, node id, pid, incarnation, 0 = not known ]           HEARTBEAT [ view, table events, digest ]
     CONTESTED  [ [address …], hardware address of who answers, empty = nobody any more ]
     RELEASED   [ [removed …], [never put up …] ]        FAILED  [ [address …], reason ]    CLEARED [ [address …] ]
 
-Sets (holds, owns, claims, unusable, failed) are little-endian bits over the sender's catalogue. A body may grow at its
-end: longer ones are read, shorter ones are not, but for a STATE that ends before the hardware addresses or before the
-weight, as older versions send it.
+Sets (holds, owns, claims, unusable, failed …) are little-endian bits over the sender's catalogue. A body may grow at
+its end: longer ones are read, shorter ones are not, but for a STATE that ends before the hardware addresses or before
+the weight, as older versions send it.
 A kind that a version does not know is counted and ignored there.
 """
 
@@ -136,6 +137,9 @@ def _state_body(state: State) -> list[object]:
         facts.balance_set_size,
         list(facts.macs),
         facts.weight,
+        field(facts.unsure),
+        field(facts.doubtful),
+        facts.doubt,
     ]
 
 
@@ -157,6 +161,9 @@ def _read_state(value: object) -> State:
         balance_set_size=count(body[22]),
         macs=tuple(exactly(mac, MAC_BYTES) for mac in items(body[23], 0)[:MOST_MACS]) if len(body) > 23 else (),
         weight=_weight(body[24]) if len(body) > 24 else UNSAID,
+        unsure=bits(body[25]) if len(body) > 27 else 0,
+        doubtful=bits(body[26]) if len(body) > 27 else 0,
+        doubt=text(body[27]) if len(body) > 27 else "",
     )
     if not isinstance(body[15], dict):
         raise MessageError("failed addresses were expected by reason")

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from momentum_node.bus.contract import Member
 from momentum_node.config.model import Address
 from momentum_node.duravip import inquiry
+from momentum_node.duravip.doubt import Doubt
 from momentum_node.duravip.member import GroupMember
 from momentum_node.duravip.messages import Defs, Drain, Move
 from momentum_node.duravip.moves import outlook
@@ -32,6 +33,7 @@ class DuraVip(GroupMember):
     def __init__(self, identity: Identity, local: Member, definitions: Sequence[Definition], policy: Policy) -> None:
         super().__init__(identity, local, definitions, policy)
         self._inquiry = inquiry.Inquiry()
+        self._doubt = Doubt()
         self._now = 0.0
 
     # -- what the driver tells -------------------------------------------------------------------
@@ -76,6 +78,14 @@ class DuraVip(GroupMember):
         self._ticks.failback.lost(self._index.select(self._holds.held & ~self._index.bits(vips)), now)
         self._ticks.failback.back(vips, now, self._own.policy)
         self._own.use(vips, reason)
+        self._settle(now)
+
+    def on_unsure(self, vips: frozenset[Address], reason: str, now: float) -> None:
+        """Which addresses nobody is proven to reach here, and why: see `doubt.py` (R18)."""
+        proven = self._doubt.say(vips, reason, now)
+        self._ticks.failback.lost(proven - frozenset(self._index.select(self._holds.held)), now)  # they moved meanwhile
+        self._ticks.failback.back(proven, now, self._own.policy)
+        self._own.doubt(self._doubt.unsure, self._doubt.doubtful, reason)
         self._settle(now)
 
     def on_definitions(self, definitions: Sequence[Definition], policy: Policy, now: float) -> None:
@@ -128,6 +138,8 @@ class DuraVip(GroupMember):
         if self._gather is not None or table is None or self._over is not None:
             return
         me = table.standings.get(self._local)
+        if self._doubt.confirm(table, self._local, now):
+            self._own.doubt(self._doubt.unsure, self._doubt.doubtful, self._doubt.reason)
         is_quorate = table.is_quorate(self._reachable)
         self._ticks.watch(self._own, is_mature=me is not None and me.mature, is_quorate=is_quorate, now=now)
         self._orders.let_go(table, is_quorate=is_quorate, grace_s=self._own.policy.release_grace_s)
@@ -198,8 +210,7 @@ class DuraVip(GroupMember):
         if self._over is not None or not self._members:
             return None
         due = self._vigil.clocks.next_due(self._outbox.delivered, self._own.policy)
-        if (again := self._witness.next_due(self._now)) is not None:
-            due.append(again)
+        due += [at for at in (self._witness.next_due(self._now), self._doubt.next_due(self._now)) if at is not None]
         table = self._table
         if self._gather is None and table is not None:
             leads = self._leads(table)

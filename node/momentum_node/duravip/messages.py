@@ -43,7 +43,10 @@ class Facts:
     fallbacks: tuple[Bits, ...] = ()  # claims as second, third … choice
     balance_set_size: int = 1
     macs: tuple[bytes, ...] = ()  # of its topology interfaces
-    weight: int = 1  # `weights.UNSAID` of a version that knows none
+    weight: int = 1  # `weights.UNSAID` of a version that knows neither this nor the next three
+    unsure: Bits = 0  # nothing proves that the interface leads anywhere
+    doubtful: Bits = 0  # of these, what it should have only if nobody else can
+    doubt: str = ""  # what speaks against it
 
     @property
     def all_claims(self) -> tuple[Bits, ...]:

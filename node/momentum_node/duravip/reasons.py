@@ -148,6 +148,9 @@ class Explainer:
             if inside := bits & some:
                 yield f"{who} {text}", inside
                 bits &= ~inside
+        if self._table.speaks_alike() and (doubtful := bits & preferred.doubtful):
+            yield f"{who} is the last choice: {preferred.facts.doubt}", doubtful
+            bits &= ~doubtful
         if bits and preferred.facts.cordoned:
             yield f"{who} is cordoned", bits
         elif bits:

@@ -9,7 +9,7 @@ from momentum_node.duravip.addresses import Bits
 from momentum_node.duravip.messages import Facts
 from momentum_node.duravip.vip import short_name
 
-SETS = ("listed", "unusable", "holds", "owns")
+SETS = ("listed", "unusable", "holds", "owns", "unsure", "doubtful")
 
 
 @dataclass(slots=True)
@@ -27,6 +27,8 @@ class Standing:
     owns: Bits = 0
     failed: dict[str, Bits] = field(default_factory=dict)
     name: str = ""
+    unsure: Bits = 0
+    doubtful: Bits = 0
 
     def __post_init__(self) -> None:
         """`name` is the node name as elections compare it."""
@@ -68,6 +70,8 @@ class Standing:
             self.holds,
             self.owns,
             dict(self.failed),
+            unsure=self.unsure,
+            doubtful=self.doubtful,
         )
 
     def digest(self) -> bytes:

@@ -74,6 +74,7 @@ class Table:
         standing.listed = carry(self.catalogues[state.facts.digest].index.everything)
         standing.claims = tuple(carry(claims) for claims in state.facts.all_claims)
         standing.unusable = carry(state.facts.unusable)
+        standing.unsure, standing.doubtful = carry(state.facts.unsure), carry(state.facts.doubtful)
         standing.failed = {reason: failed for reason, bits in state.failed if (failed := carry(bits))}
 
     def carry_to(self, index: Index) -> Translation:
@@ -225,6 +226,7 @@ class Table:
             is_cordoned=standing.facts.cordoned,
             fallbacks=tuple(others),
             weight=weight,
+            doubtful=standing.doubtful if self.speaks_alike() else 0,
         )
 
     def grant(self) -> dict[Member, Bits]:
@@ -265,6 +267,10 @@ class Table:
     def weights(self) -> list[int]:
         """Of the members, by name; all alike while somebody is there whose version knows none."""
         return self._once("weights", lambda: in_force([standing.facts.weight for standing in self.by_name()]))
+
+    def speaks_alike(self) -> bool:
+        """Everybody's version knows weights and doubt: what some do not know must count for nobody."""
+        return all(standing.facts.weight for standing in self.standings.values())
 
     def leader(self) -> Member | None:
         """The first member by node name."""
