@@ -9,6 +9,7 @@ import asyncio
 import errno
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Final, Protocol, cast
 
 from momentum_node.config.model import Address, OutboundOptions
@@ -26,6 +27,15 @@ from momentum_node.smtp.terms import Terms
 IP_BIND_ADDRESS_NO_PORT: Final = 24  # linux/in.h; the socket module has no name for it
 QUIT_TIMEOUT_S: Final = 5.0
 TLS_GOODBYE_S: Final = 1.0
+_LIMITS: Final[dict[Stage, Callable[[OutboundOptions], float]]] = {  # while we wait; in any other stage: EHLO's
+    Stage.IDLE: lambda options: options.idle_timeout_s,
+    Stage.MAIL: lambda options: options.mailfrom_timeout_s,
+    Stage.RCPT: lambda options: options.rcptto_timeout_s,
+    Stage.DATA: lambda options: options.body_timeout_s,
+    Stage.DOT: lambda options: options.body_timeout_s,
+    Stage.RSET: lambda options: options.rset_timeout_s,
+    Stage.QUIT: lambda _options: QUIT_TIMEOUT_S,
+}
 CONNECT_TIMED_OUT: Final = reply(450, "4.4.1", "[internal] Connection Timed Out")
 
 
@@ -213,17 +223,8 @@ class Connection(asyncio.Protocol):
     # -- time
 
     def _limit_s(self) -> float:
-        options = self.options
-        limits = {
-            Stage.IDLE: options.idle_timeout_s,
-            Stage.MAIL: options.mailfrom_timeout_s,
-            Stage.RCPT: options.rcptto_timeout_s,
-            Stage.DATA: options.body_timeout_s,
-            Stage.DOT: options.body_timeout_s,
-            Stage.RSET: options.rset_timeout_s,
-            Stage.QUIT: QUIT_TIMEOUT_S,
-        }
-        return limits.get(self._client.stage, options.ehlo_timeout_s)
+        limit = _LIMITS.get(self._client.stage)
+        return self.options.ehlo_timeout_s if limit is None else limit(self.options)
 
     def _set_deadline(self) -> None:
         """Move the deadline; the timer is only armed anew when it would fire too late."""

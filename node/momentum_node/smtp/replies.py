@@ -1,12 +1,14 @@
 """Reading the replies of a server (RFC 5321 §4.2.1): bytes in, `Reply` values out. Pure."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from momentum_node.errors import ProtocolError
 from momentum_node.smtp.reply import Reply
 
 MAX_REPLY_BYTES: Final = 65_536
+KEPT_BYTES: Final = 128
 _LINE: Final = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
 _ENHANCED: Final = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: |$)")
 
@@ -31,15 +33,35 @@ class ReplyReader:
         return replies
 
     def _line(self, line: bytes) -> Reply | None:
-        found = _LINE.fullmatch(line)
-        if found is None:
-            raise ProtocolError("the reply is not one of SMTP")
-        self._lines.append((found[3] or b"").decode("utf-8", "replace"))
-        if found[2] == b"-":
+        if not self._lines and line[3:4] != b"-":
+            return _kept(line) if len(line) <= KEPT_BYTES else _alone(line)
+        code, text = _parted(line)
+        self._lines.append(text)
+        if line[3:4] == b"-":
             return None
         lines, self._lines = self._lines, []
-        status = _ENHANCED.match(lines[0])
-        if status is None:
-            return Reply(int(found[1]), "", tuple(lines))
-        prefix = status[1]
-        return Reply(int(found[1]), prefix, tuple(one.removeprefix(prefix).removeprefix(" ") for one in lines))
+        return _reply(code, lines)
+
+
+def _parted(line: bytes) -> tuple[int, str]:
+    found = _LINE.fullmatch(line)
+    if found is None:
+        raise ProtocolError("the reply is not one of SMTP")
+    return int(found[1]), (found[3] or b"").decode("utf-8", "replace")
+
+
+def _reply(code: int, lines: list[str]) -> Reply:
+    status = _ENHANCED.match(lines[0])
+    if status is None:
+        return Reply(code, "", tuple(lines))
+    prefix = status[1]
+    return Reply(code, prefix, tuple(one.removeprefix(prefix).removeprefix(" ") for one in lines))
+
+
+def _alone(line: bytes) -> Reply:
+    code, text = _parted(line)
+    return _reply(code, [text])
+
+
+_kept: Final = lru_cache(1024)(_alone)
+"""Servers say the same few lines to every message."""

@@ -16,7 +16,7 @@ _STATUS: Final = {452: "4.5.3", 552: "5.5.3"}
 
 def turned_away(replies: Sequence[Reply], stages: Sequence[Stage]) -> list[int]:
     """Numbers of the recipients to try again at once; none when the server took nobody. `stages`: of each reply."""
-    if all(stage is Stage.RCPT for stage in stages):
+    if Stage.RCPT not in stages or all(stage is Stage.RCPT for stage in stages):
         return []
     answers = zip(replies, stages, strict=True)
     return [number for number, (one, stage) in enumerate(answers) if stage is Stage.RCPT and is_one_too_many(one)]

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
 
 from momentum_node.errors import SpoolError
 from momentum_node.log import logger
@@ -66,5 +68,8 @@ def _letter(messages: list[Message], content: bytes) -> Letter:
     envelope = messages[0].envelope
     recipients = tuple(message.recipient for message in messages)
     needs_utf8 = envelope.smtputf8 and not (envelope.sender.isascii() and all(map(str.isascii, recipients)))
-    origin = Origin.of(envelope.received_from)
+    origin = _origin(envelope.received_from)
     return Letter(envelope.sender, recipients, content, envelope.eight_bit, needs_utf8, origin)
+
+
+_origin: Final = lru_cache(1024)(Origin.of)  # a client brings many messages
