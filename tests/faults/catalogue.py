@@ -9,7 +9,7 @@ from tests.faults.processes import cores, corosyncs, everything, frozen, killed,
 from tests.faults.shape import Shape
 
 FOUR, FIVE = Shape(nodes=4), Shape(nodes=5)
-MANY, CROWD = Shape(vips=500), Shape(vips=1000)
+MANY, CROWD = Shape(vips=500, mature_s=5), Shape(vips=1000, mature_s=5)
 
 LOCKTIME_S = 1.0
 """A neighbour believes no second claim for so long (arp(7), locktime)."""

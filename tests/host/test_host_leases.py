@@ -87,6 +87,21 @@ def test_what_was_asked_before_an_isolation_is_refused_after_it(lab: Lab, tmp_pa
         node.plumb(VIP)
 
 
+def test_a_core_that_comes_after_an_isolation_is_not_refused(lab: Lab, tmp_path: Path) -> None:
+    """It never heard of it. A node would own addresses from then on, and plumb none."""
+    with Supervised(lab.hosts["n1"], tmp_path) as node:
+        node.plumb(VIP)
+        time.sleep(0.3)
+        os.kill(node.process.pid, signal.SIGSTOP)
+        time.sleep(1.5)
+        os.kill(node.process.pid, signal.SIGCONT)
+        wait_until(lambda: bool(node.events("isolated")), 1, "the core hears that it is isolated")
+        os.kill(node.core_pid(), signal.SIGKILL)
+        node.forget_core()
+        node.plumb(VIP)
+        assert node.has(VIP)
+
+
 def test_a_node_that_was_frozen_whole_gives_everything_up_and_goes_on(lab: Lab, tmp_path: Path) -> None:
     with Supervised(lab.hosts["n1"], tmp_path) as node, AddressWatch(node.host, tmp_path / "watch") as watch:
         node.plumb(VIP)

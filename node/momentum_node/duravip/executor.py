@@ -66,8 +66,9 @@ class Executor:
         return self.leases.clean(self._links.values())
 
     def greet(self) -> None:
-        """A new core: tell it which links there are."""
+        """A new core: tell it which links there are. It counts isolations from none, as its link does."""
         self.outbox.clear()
+        self.epoch = 0
         self._prober.forget()
         for link in self._links.values():
             self._tell_link(link, is_up=link.is_up)
