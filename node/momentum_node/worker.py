@@ -41,11 +41,13 @@ from momentum_node.smtp.inbound import Inbound
 from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.resolver import Resolver
 from momentum_node.sockets import Sockets
+from momentum_node.spool.assignment import DEFAULT
 from momentum_node.spool.delivery import TICK_S, Delivery
 from momentum_node.spool.knowledge import word
 from momentum_node.spool.lookup import Lookup
 from momentum_node.spool.message import Message
 from momentum_node.spool.room import Room
+from momentum_node.spool.schedule import TOO_OLD, Key
 from momentum_node.spool.shards import Shards
 from momentum_node.spool.telling import Teller
 
@@ -73,8 +75,10 @@ class Worker:
         self._link = CoreLink(own.worker_socket, wire.Hello(index, os.getpid()), self._on_frame, self._core_lost)
         stores = self._shards.stores
         place = Place(own.cluster_socket, index, workers)
-        self._mover = Mover(place, stores, self.bodies, self._queue, self._shards.need, self.teller, self._is_full)
+        need = self._shards.need
+        self._mover = Mover(place, stores, self.bodies, self._queue, need, self.teller, self._is_full, self._expire)
         self._delivery = Delivery(stores, Resolver(), self._link.send, self._mover, self.teller, own.nodes)
+        self._delivery.settling.leaves_by = self._binding_of_bounces
         self.teller.routing_domain_of = self._delivery.routing.domain
         self._departures = Departures(self._delivery.sources, self.sessions, self._link.send)
         self._reloading: asyncio.Task[None] | None = None
@@ -203,6 +207,17 @@ class Worker:
         if self._departures.refuses(local):
             return say.ADDRESS_MOVES
         return say.RESOURCES_EXHAUSTED if self.room.is_full else None
+
+    def _expire(self, message: Message) -> None:
+        """It grew too old on its way to another node."""
+        options = self._lookup.outbound(message.binding, Key.of(message).domain)
+        self._delivery.settling.settle(message, TOO_OLD, options)
+
+    def _binding_of_bounces(self, binding: str) -> str:
+        """Mail whose address is not here waited in vain; its bounce does not wait for the same address."""
+        found = self._lookup.node.bindings.get(binding)
+        is_here = found is not None and (not found.duravip or self._delivery.sources.holds(found.address))
+        return binding if is_here else DEFAULT
 
     def _is_full(self) -> bool:
         return self.room.is_full

@@ -120,6 +120,23 @@ async def mail_waits_for_a_node_that_cannot_be_reached_and_comes_home() -> None:
         assert waiting(second) == 0
 
 
+async def mail_for_a_node_that_is_never_reached_comes_back_at_its_end() -> None:
+    """The bounce does not wait for the address that the message waited for."""
+    async with stage() as (hop, nodes):
+        first, second = nodes.nodes
+        await nodes.unserve(second)
+        await nodes.give(second)
+        bring(first, ["in vain"])
+        await first.until(lambda: first.core.report()["queued"] == 1, LIMIT_S)
+        first.replace((first.folder / "ecelerity.conf").read_text() + "\nMessage_Expiration = 1\n")
+        first.core.reload("2")
+        await hop_has(hop, 1)
+        assert hop.recipients == [["a@moving.test"]]
+        assert b"[internal] exceeded max time without delivery" in hop.content[0]
+        assert b"Subject: in vain" in hop.content[0]
+        await first.until(lambda: waiting(first) == 0, LIMIT_S)
+
+
 async def a_stopping_node_lets_its_mail_go() -> None:
     subjects = [f"message {number}" for number in range(50)]
     async with stage() as (hop, nodes):
@@ -157,6 +174,7 @@ STORIES = [
     queued_mail_follows_its_address,
     mail_brought_to_the_wrong_node_moves_slowly,
     mail_waits_for_a_node_that_cannot_be_reached_and_comes_home,
+    mail_for_a_node_that_is_never_reached_comes_back_at_its_end,
     a_stopping_node_lets_its_mail_go,
     killed_between_steps,
 ]

@@ -17,11 +17,12 @@ from momentum_node import worker_link as wire
 from momentum_node.core_link import CoreLink
 from momentum_node.errors import SpoolError
 from momentum_node.log import logger
+from momentum_node.mmove.aging import Aging
 from momentum_node.mmove.handing import Handing
 from momentum_node.mmove.holdings import Holdings
 from momentum_node.mmove.lanes import Key, Lane
 from momentum_node.mmove.owners import BindingOwners, Hearing
-from momentum_node.mmove.plan import Allowance, Owners
+from momentum_node.mmove.plan import DOUBT_PATIENCE_S, Allowance, Owners
 from momentum_node.mmove.rebinding import Rebinding
 from momentum_node.mmove.taking import Taking
 from momentum_node.mmove.terms import Terms, terms_of
@@ -29,6 +30,7 @@ from momentum_node.smtp.reply import Reply
 from momentum_node.spool.lookup import Lookup
 from momentum_node.spool.marks import Mark, State
 from momentum_node.spool.message import Message
+from momentum_node.spool.schedule import Key as Queued
 from momentum_node.spool.store import Store
 from momentum_node.spool.telling import Teller
 
@@ -49,7 +51,7 @@ class Place:
 
 class Mover:
     """One per worker. `release`: deliver the message from here; `need`: open the shard of this number; `is_full`: no
-    message of another node is taken for now."""
+    message of another node is taken for now; `expire`: it is too old."""
 
     def __init__(
         self,
@@ -60,6 +62,7 @@ class Mover:
         need: Callable[[int], None],
         teller: Teller,
         is_full: Callable[[], bool],
+        expire: Callable[[Message], None],
     ) -> None:
         hello = wire.Serves(place.index, place.workers)
         self.link = CoreLink(place.services, hello, self._on_frame, self._services_lost)
@@ -73,6 +76,8 @@ class Mover:
         self._need = need
         self._teller = teller
         self._is_full = is_full
+        self._expire = expire
+        self._aging = Aging()
         self._holdings = Holdings(self._mark_of, self._is_changing, release, self._goes_round)
         self._hearing = Hearing()
         self._here = ""
@@ -155,6 +160,8 @@ class Mover:
         """The maintainer: sessions that are needed, or not any more; messages whose time has come."""
         now = clock.wall()
         self._holdings.look(now)
+        for message in self._aging.overdue(self._holdings.lanes.values(), self._is_over, now):
+            self._expire(message)
         for session in self._all_sessions():
             session.tick()
         if now >= self._owed_at:
@@ -183,6 +190,16 @@ class Mover:
 
     def _is_changing(self, message: Message) -> bool:
         return self._stores[message.home].is_changing(message.id)
+
+    def _is_over(self, message: Message) -> bool:
+        """It waited for the other node to its end of life; that node does not have it, or has been silent for long."""
+        now, mark = clock.wall(), self._mark_of(message)
+        if self._lookup is None or self._is_changing(message):
+            return False
+        if mark is not None and mark.state is State.OFFERED and now - mark.at < DOUBT_PATIENCE_S:
+            return False
+        life_s = self._lookup.outbound(message.binding, Queued.of(message).domain).message_expiration_s
+        return now >= message.envelope.created + life_s
 
     def _goes_round(self, message: Message) -> None:
         """An administrator should hear of it, once a minute."""

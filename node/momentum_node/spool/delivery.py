@@ -61,7 +61,7 @@ class Delivery:
         self.schedule = Schedule()
         self.is_open = False  # the core is there and nothing stops us: new connections may be made
         self._elsewhere = elsewhere
-        self._settling = Settling(stores, self.add, self._queue, teller)
+        self.settling = Settling(stores, self.add, self._queue, teller)
         self._adoption = Adoption(self.schedule, self._key_of, self._queue, self._refresh, self._left)
         self._nodes = nodes
         self._letters = Letters(stores)
@@ -81,7 +81,7 @@ class Delivery:
     @property
     def tally(self) -> Tally:
         """What came of it since the start."""
-        settling = self._settling
+        settling = self.settling
         secured, signed = self._dialer.secured, self._letters.signed
         return Tally(settling.delivered, settling.failed, signed, settling.by_class, secured)
 
@@ -89,11 +89,11 @@ class Delivery:
         """Use this generation from now on: at once for the next letter of each connection, soon for every queue."""
         self._lookup = lookup
         self.routing.configure(lookup)
-        self._settling.configure(hostname)
+        self.settling.configure(hostname)
         self._letters.configure(lookup)
         self._dialer.configure(lookup, hostname, own_addresses(lookup.node, self._nodes))
         self.schedule.scan_interval_s = lookup.node.delayed_queue_scan_interval_s
-        self._settling.classifier = classifier_of(lookup)
+        self.settling.classifier = classifier_of(lookup)
         self.leases.configure(LimitRules(lookup.tree, lookup.sources.place))
         self._adoption.begin()
         self._watching = self._watching or self._spawn(self._dialer.watching())
@@ -157,7 +157,7 @@ class Delivery:
     def tick(self) -> None:
         """The maintainer: due messages become active, connections are opened."""
         now = clock.wall()
-        self._settling.tick()
+        self.settling.tick()
         self._dialer.tick(now)
         self.leases.stop_asking_for_nothing()
         for queue in self.schedule.wake(now):
@@ -226,7 +226,7 @@ class Delivery:
 
     def _drop_untried(self, line: Line) -> bool:
         """What is not to be tried goes; whether what is next now may be."""
-        return self._settling.drop(line.queue.active, line.untried(clock.wall()), line.options)
+        return self.settling.drop(line.queue.active, line.untried(clock.wall()), line.options)
 
     def _pump(self, line: Line) -> None:
         """Give messages to idle connections; open more when the queue deserves them."""
@@ -266,9 +266,9 @@ class Delivery:
             return False
         if isinstance(made, Silence):
             why = line.no_contact(made, clock.wall())
-            self._settling.sweep(line.queue.active, why, line.options, answer_of(made.host, made.why))
+            self.settling.sweep(line.queue.active, why, line.options, answer_of(made.host, made.why))
         elif isinstance(made, NoRoute):
-            self._settling.sweep(line.queue.active, line.no_route(made, clock.wall()), line.options)
+            self.settling.sweep(line.queue.active, line.no_route(made, clock.wall()), line.options)
         return False
 
     def _begin(self, connection: Connection, line: Line, way: Way) -> None:
@@ -349,9 +349,9 @@ class Delivery:
         hand.messages = []
         for message in messages:
             if letter is None:
-                self._settling.rest(message)
+                self.settling.rest(message)
             else:
-                self._settling.settle(message, letter, hand.line.options, connection)
+                self.settling.settle(message, letter, hand.line.options, connection)
         self._serve(connection)
 
     def letter_finished(self, connection: Connection, replies: tuple[Reply, ...]) -> None:
@@ -365,7 +365,7 @@ class Delivery:
         away = turned_away(replies, connection.stages)
         for number, (message, answer, stage) in enumerate(zip(messages, replies, connection.stages, strict=True)):
             if number not in away:
-                self._settling.settle(message, answer, hand.line.options, connection, stage)
+                self.settling.settle(message, answer, hand.line.options, connection, stage)
         if away:
             connection.room = sum(stage is not Stage.RCPT for stage in connection.stages)
             hand.messages = [messages[number] for number in away]

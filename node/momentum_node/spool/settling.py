@@ -65,6 +65,8 @@ class Settling:
     ) -> None:
         self.delivered = 0
         self.failed = 0
+        self.leaves_by: Callable[[str], str] = lambda binding: binding
+        """By which binding a bounce leaves when mail of this one waited to its end."""
         self.classifier = Classifier()
         self.by_class: Counter[int] = Counter()  # refusals, final or not
         self._room = UNTRIED_A_TICK
@@ -224,7 +226,8 @@ class Settling:
             protocol="internal",
             message_id=f"<{id_.replace('/', '-')}@{self._hostname}>",
         )
-        recipient = Recipient(id_, sender, message.binding, sender.rpartition("@")[2].lower())
+        binding = self.leaves_by(message.binding) if failure.why in GIVEN_UP else message.binding
+        recipient = Recipient(id_, sender, binding, sender.rpartition("@")[2].lower())
         outcome = Outcome(message.id, Result.FAILED, message.retries)
         return Transaction(envelope, (recipient,), content, completes=(outcome,))
 
