@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 from tests.support.postfix import furnished  # noqa: E402 - the tree must be found first
 
 SERVER_CORE, CLIENT_CORE = 0, 1
+SERVER, CLIENT, BOTH = frozenset({SERVER_CORE}), frozenset({CLIENT_CORE}), frozenset({SERVER_CORE, CLIENT_CORE})
 MESSAGE_BYTES = 2048
 _SLOW_SYNC = r"""
 #define _GNU_SOURCE
@@ -47,16 +48,17 @@ _HOLD = "smtpd_data_restrictions = check_client_access static:HOLD"
 class Cgroup:
     """The CPU of a server and all its children."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, cores: frozenset[int] = SERVER) -> None:
+        self._cores = cores
         version1 = Path("/sys/fs/cgroup/cpuacct")
         self._is_v1 = version1.is_dir()
         self.path = (version1 if self._is_v1 else Path("/sys/fs/cgroup")) / f"{name}-{os.getpid()}"
         self.path.mkdir()
 
     def enter(self) -> None:
-        """For `preexec_fn`: put the calling process in, and on the server's core."""
+        """For `preexec_fn`: put the calling process in, and on the server's cores."""
         (self.path / "cgroup.procs").write_text(str(os.getpid()))
-        os.sched_setaffinity(0, {SERVER_CORE})
+        os.sched_setaffinity(0, self._cores)
 
     def cpu_s(self) -> float:
         """User and system time so far."""
@@ -135,11 +137,17 @@ def postfix(folder: Path, port: int, delay_ms: int, sink: int | None) -> Iterato
 
 @contextmanager
 def ours(
-    folder: Path, port: int, delay_ms: int, sink: int | None, workers: int = 1, options: str = ""
+    folder: Path,
+    port: int,
+    delay_ms: int,
+    sink: int | None,
+    workers: int = 1,
+    options: str = "",
+    cores: frozenset[int] = SERVER,
 ) -> Iterator[Cgroup]:
     """This project's core end, manager and workers: with a sink they relay, else delivery is suspended. `options`: of
     the listener."""
-    group = Cgroup("bench-ours")
+    group = Cgroup("bench-ours", cores)
     environment = {**os.environ, **slow_sync(folder, delay_ms)}
     command = [sys.executable, __file__, str(folder), str(port), str(sink or 9), str(workers), str(int(sink is None))]
     command.append(options)
@@ -156,10 +164,10 @@ def ours(
 
 
 @contextmanager
-def sink() -> Iterator[int]:
+def sink(cores: frozenset[int] = CLIENT) -> Iterator[int]:
     """Postfix's own sink on the client's core; its port."""
     port = free_port()
-    command = ["taskset", "-c", str(CLIENT_CORE), "smtp-sink", "-u", "nobody", f"127.0.0.1:{port}", "500"]
+    command = [*_on(cores), "smtp-sink", "-u", "nobody", f"127.0.0.1:{port}", "500"]
     process = subprocess.Popen(command)
     try:
         await_port(port)
@@ -169,9 +177,13 @@ def sink() -> Iterator[int]:
         process.wait(10)
 
 
-def submit(port: int, messages: int, sessions: int) -> float:
+def _on(cores: frozenset[int]) -> list[str]:
+    return ["taskset", "-c", ",".join(map(str, sorted(cores)))]
+
+
+def submit(port: int, messages: int, sessions: int, cores: frozenset[int] = CLIENT) -> float:
     """Postfix's own load generator on the client's core; the seconds it took."""
-    command = ["taskset", "-c", str(CLIENT_CORE), "smtp-source", "-s", str(sessions), "-m", str(messages), "-d"]
+    command = [*_on(cores), "smtp-source", "-s", str(sessions), "-m", str(messages), "-d"]
     command += ["-l", str(MESSAGE_BYTES), "-f", "a@x.test", "-t", "b@y.test", f"127.0.0.1:{port}"]
     began = time.monotonic()
     subprocess.run(command, check=True)

@@ -112,9 +112,8 @@ class Client:
         try:
             for answer in [] if self.stage is Stage.TLS else self._reader.feed(data):
                 self._judge(answer)
-                if self._events and isinstance(
-                    self._events[-1], Secure
-                ):  # the rest came in the clear, and would be taken for something of TLS
+                if self._events and isinstance(self._events[-1], Secure):
+                    # The rest came in the clear, and would be taken for something of TLS.
                     self._reader = ReplyReader()
                     break
         except ProtocolError:
