@@ -4,8 +4,8 @@
 
 The spool is made by the store itself, with everything synced. Then a worker starts on it, with a next hop that takes
 everything, and a client sends it a message now and then. Printed: from the start of its process to the first delivery,
-the most memory while the spool is read in the background, how long that takes, how long the loop stood still at the
-most, and how long the client waited for a 250. The aims: less than 5 s, 1.5 GB, 50 ms (99 of 100).
+the most memory while the spool is read in the background, how long that takes, how long the loop kept things waiting
+(99 of 100 looks, and at the most), and how long the client waited for a 250. The aims: less than 5 s, 1.5 GB, 50 ms.
 """
 
 import argparse
@@ -16,11 +16,13 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import accumulate
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import mailservers
+from momentum_node.looplag import BOUNDS_S
 from momentum_node.spool.disk import RealDisk
 from momentum_node.spool.message import Envelope, Recipient, Stored, Transaction
 from momentum_node.spool.store import Store
@@ -63,6 +65,7 @@ class Watch:
         self.began = time.monotonic()
         self.first_s = self.read_s = float("nan")
         self.most_mb = self.lag_s = 0.0
+        self.delays: list[int] = []
         self.waits: list[float] = []
 
     async def until_read(self, messages: int) -> None:
@@ -71,12 +74,18 @@ class Watch:
             report, sums = self._node.core.report(), self._node.core.figures()
             if report["delivered"] and self.first_s != self.first_s:
                 self.first_s = time.monotonic() - self.began
-            self.lag_s = max(self.lag_s, sums["loop_lag_seconds"])
+            self.lag_s, self.delays = max(self.lag_s, sums["loop_lag_seconds"]), sums["loop_delays"]
             self._look_at_memory()
             if report["queued"] + report["delivered"] >= messages:
                 self.read_s = time.monotonic() - self.began
                 return
             await asyncio.sleep(LOOK_S)
+
+    @property
+    def lag_p99_s(self) -> float:
+        """No more than this, of 99 in 100 looks at the loop."""
+        counts = list(accumulate(self.delays))
+        return next(bound for bound, count in zip(BOUNDS_S, counts, strict=True) if count >= 0.99 * counts[-1])
 
     def _look_at_memory(self) -> None:
         for pid in self._node.worker_pids():
@@ -129,6 +138,7 @@ def main() -> None:
     print(f"start to first delivery   {seen.first_s:8.1f} s   aim 5")
     print(f"everything read after     {seen.read_s:8.1f} s")
     print(f"most memory               {seen.most_mb:8.0f} MB  aim 1500")
+    print(f"loop lag, 99 of 100 below {seen.lag_p99_s * 1000:8.0f} ms  aim 50")
     print(f"loop stood still at most  {seen.lag_s * 1000:8.0f} ms")
     if len(seen.waits) > 1:
         p99 = statistics.quantiles(seen.waits, n=100)[98] * 1000

@@ -32,6 +32,7 @@ from momentum_node.garbage import keep_searches_short
 from momentum_node.limits.door import Door
 from momentum_node.limits.figures import QueueFigures
 from momentum_node.logs.sink import Hub
+from momentum_node.looplag import LoopLag
 from momentum_node.mmove.mover import Mover, Place
 from momentum_node.mmove.rebinding import Rebinding
 from momentum_node.privileges import drop_capabilities
@@ -86,6 +87,7 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._received = 0
         self._queue_figures = QueueFigures()
+        self._lag = LoopLag()
         self._is_stopping = False
         self.stop = asyncio.Event()
         self._opened = asyncio.Event()
@@ -153,18 +155,15 @@ class Worker:
             await asyncio.sleep(wire.HEARTBEAT_INTERVAL_S)
 
     async def _tick(self) -> None:
-        lag_s = 0.0
+        self._lag.watch()
         for number in count(1):
-            before = clock.monotonic()
             await asyncio.sleep(TICK_S)
-            lag_s = max(lag_s, clock.monotonic() - before - TICK_S)
             if number % TICKS_PER_FIGURES == 0:
-                self._link.send(self._figures(lag_s))
-                lag_s = 0.0
+                self._link.send(self._figures())
             self._delivery.tick()
             self._mover.tick()
 
-    def _figures(self, loop_lag_s: float) -> wire.Figures:
+    def _figures(self) -> wire.Figures:
         queues, active, oldest_s = self._queue_figures.of(self._delivery.schedule, clock.wall())
         stores, tally = list(self._shards.all()), self._delivery.tally
         return wire.Figures(
@@ -174,7 +173,7 @@ class Worker:
             oldest_s=oldest_s,
             commits=sum(store.commits for store in stores),
             commit_s=sum(store.commit_s for store in stores),
-            loop_lag_s=loop_lag_s,
+            loop_lag_s=self._lag.take_most_s(),
             quarantined=sum(store.quarantined for store in stores),
             policy_failures=self.assigner.policy_failures,
             signed=tally.signed,
@@ -182,6 +181,8 @@ class Worker:
             arrived=self._mover.arrived,
             held=self._mover.held,
             secured=tuple(tally.secured.items()),
+            loop_delays=tuple(self._lag.counts),
+            loop_delay_s=self._lag.sum_s,
         )
 
     async def _alive(self) -> None:

@@ -65,6 +65,8 @@ class Figures:
     arrived: int = 0  # messages that other nodes handed over
     held: int = 0  # messages that wait because they went from node to node, or because a node may have them
     secured: tuple[tuple[str, int], ...] = ()  # outbound connections by TLS version, "none" or "failed"
+    loop_delays: tuple[int, ...] = ()  # since start, see `looplag`
+    loop_delay_s: float = 0.0  # of all of them
 
 
 @dataclass(frozen=True, slots=True)

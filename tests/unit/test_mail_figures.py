@@ -39,8 +39,9 @@ def test_of_very_many_queues_a_part_is_looked_at_in_one_go() -> None:
 
 def test_two_workers_add_up_to_metrics() -> None:
     one = Figures(
-        ((10, 2), (70, 1)), (("b", 'x"y', 5, 7.0),), 3, 7.0, 10, 0.5, 0.02, 1, 0, 4, 5, 6, 7, (("TLSv1.3", 3),)
-    )
+        ((10, 2), (70, 1)), (("b", 'x"y', 5, 7.0),), 3, 7.0, 10, 0.5, 0.02, 1, 0, 4, 5, 6, 7, (("TLSv1.3", 3),),
+        (90, *(0,) * 5, 9, *(0,) * 8, 1), 0.25,
+    )  # fmt: skip
     sums = total([one, one], {"Max_Outbound_Connections": 6})
     text = render(sums)
     for line in (
@@ -50,6 +51,11 @@ def test_two_workers_add_up_to_metrics() -> None:
         'momentum_mail_outbound_connections_total{tls="TLSv1.3"} 6',
         "momentum_spool_commit_seconds_total 1",
         "momentum_mail_loop_lag_seconds 0.02",
+        'momentum_mail_loop_delay_seconds_bucket{le="0.001"} 180',
+        'momentum_mail_loop_delay_seconds_bucket{le="0.05"} 198',
+        'momentum_mail_loop_delay_seconds_bucket{le="+Inf"} 200',
+        "momentum_mail_loop_delay_seconds_sum 0.5",
+        "momentum_mail_loop_delay_seconds_count 200",
         "momentum_mail_moved_total 10",
         "momentum_mail_arrived_total 12",
         "momentum_mail_held_messages 14",
@@ -57,3 +63,8 @@ def test_two_workers_add_up_to_metrics() -> None:
     ):
         assert line in text.splitlines()
     assert "momentum_mail_active_messages 0" in render(total([], {})).splitlines()
+
+
+def test_large_counts_are_told_exactly() -> None:
+    sums = total([], {"Max_Outbound_Connections": 123_456_789})
+    assert 'momentum_mail_limit_denials_total{limit="Max_Outbound_Connections"} 123456789' in render(sums).splitlines()

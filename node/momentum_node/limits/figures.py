@@ -7,9 +7,10 @@ import heapq
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import accumulate, islice, zip_longest
 from typing import Any, Final, TypeAlias
 
+from momentum_node.looplag import BOUNDS_S
 from momentum_node.spool.classification import NAMES
 from momentum_node.spool.schedule import Queue, Schedule
 from momentum_node.worker_link import Figures
@@ -70,6 +71,7 @@ def total(figures: Iterable[Figures], denials: Mapping[str, int]) -> Sums:
         ("active", "commits", "quarantined", "policy_failures", "dkim_signed", "moved", "arrived", "held"), 0
     )
     sums.update(commit_seconds=0.0, loop_lag_seconds=0.0, oldest_seconds=0.0, denials=dict(denials))
+    sums.update(loop_delays=[0] * len(BOUNDS_S), loop_delay_seconds=0.0)
     for one in figures:
         classes.update(dict(one.by_class))
         secured.update(dict(one.secured))
@@ -85,6 +87,8 @@ def total(figures: Iterable[Figures], denials: Mapping[str, int]) -> Sums:
         sums["moved"] += one.moved
         sums["arrived"] += one.arrived
         sums["held"] += one.held
+        sums["loop_delays"] = list(map(sum, zip_longest(sums["loop_delays"], one.loop_delays, fillvalue=0)))
+        sums["loop_delay_seconds"] += one.loop_delay_s
         sums["loop_lag_seconds"] = max(sums["loop_lag_seconds"], one.loop_lag_s)
         sums["oldest_seconds"] = max(sums["oldest_seconds"], one.oldest_s)
     longest = sorted(queues.items(), key=lambda item: (-item[1][0], item[0]))[:TOP_QUEUES]
@@ -119,6 +123,7 @@ def _lines(sums: Sums) -> Iterator[str]:
         ("momentum_mail_held_messages", "gauge", "Messages that neither leave nor are delivered for now.", "held"),
     ):
         yield from _family(name, kind, meaning, [("", sums[key])])
+    yield from _family("momentum_mail_loop_delay_seconds", "histogram", "Delays of workers' loops.", _delays(sums))
     labelled = [(_labels(binding=row[0], domain=row[1]), row) for row in sums["queues"]]
     yield from _family(
         "momentum_mail_queue_messages",
@@ -140,6 +145,14 @@ def _lines(sums: Sums) -> Iterator[str]:
     yield from _family("momentum_mail_limit_denials_total", "counter", "How often a limit made mail wait.", denials)
 
 
+def _delays(sums: Sums) -> Iterator[tuple[str, float]]:
+    counts = list(accumulate(sums["loop_delays"]))
+    for bound, count in zip(BOUNDS_S, counts, strict=True):
+        yield f'_bucket{{le="{"+Inf" if bound == math.inf else bound}"}}', count
+    yield "_sum", sums["loop_delay_seconds"]
+    yield "_count", counts[-1]
+
+
 def _labels(**labels: str) -> str:
     escaped = (
         (name, value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")) for name, value in labels.items()
@@ -150,4 +163,4 @@ def _labels(**labels: str) -> str:
 def _family(name: str, kind: str, meaning: str, samples: Iterable[tuple[str, float]]) -> Iterator[str]:
     yield f"# HELP {name} {meaning}"
     yield f"# TYPE {name} {kind}"
-    yield from (f"{name}{labels} {float(value):g}" for labels, value in samples)
+    yield from (f"{name}{labels} {value:.15g}" for labels, value in samples)
