@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from momentum_node.config.model import InboundOptions
+from momentum_node.config.model import InboundOptions, Rate
 from momentum_node.logs.sink import Hub
 from momentum_node.smtp.events import Client
 from momentum_node.smtp.inbound import Inbound, Reception
@@ -34,6 +34,10 @@ class Lobby:
     def admit(self, _peer: Inbound) -> Client:
         return self._client
 
+    async def turn(self, _rate: Rate) -> bool:
+        await asyncio.sleep(5)
+        return True
+
     def ended(self, _peer: Inbound) -> None: ...
 
 
@@ -42,6 +46,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.said = b""
+        self.is_read = True
         self.closed_at: float | None = None
 
     def get_extra_info(self, name: str) -> object:
@@ -58,9 +63,11 @@ class Wire:
 
     abort = close
 
-    def pause_reading(self) -> None: ...
+    def pause_reading(self) -> None:
+        self.is_read = False
 
-    def resume_reading(self) -> None: ...
+    def resume_reading(self) -> None:
+        self.is_read = True
 
     def is_closing(self) -> bool:
         return self.closed_at is not None
@@ -126,3 +133,13 @@ async def test_without_idle_time_silence_between_commands_is_never_too_long() ->
     slow.says(b"OP\r\n")
     await slow.at(90_000)
     assert slow.end() == (None, b"250 2.0.0 ok")
+
+
+async def test_who_pipelines_a_lot_behind_what_takes_time_is_read_again_after_it() -> None:
+    slow = Slow(InboundOptions(open_relay=True, throttle_messages=Rate(1, 60)))
+    slow.says(b"EHLO client.test\r\nMAIL FROM:<a@x.test>\r\n" + b"NOOP\r\n" * 20_000)
+    await slow.at(4)
+    assert not slow.wire.is_read
+    await slow.at(6)
+    assert slow.wire.said.count(b"250 2.0.0 ok\r\n") == 20_000
+    assert slow.wire.is_read
