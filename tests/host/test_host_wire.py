@@ -329,3 +329,34 @@ def test_a_rootless_node_works_the_same(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "plumbed, listening, removed" in done.stdout
+
+
+EAR = """
+from momentum_node.duravip.ether import Ether
+sock = Ether()._packets
+sock.setblocking(True)
+print("ready", flush=True)
+print(sock.recv(128)[28:32].hex(), flush=True)
+"""
+MOUTH = """
+from ipaddress import ip_address
+from momentum_node.duravip.ether import Ether
+from momentum_node.duravip.rtnetlink import RouteSocket
+ether, (link,) = Ether(), [link for link in RouteSocket().links() if link.name == "eth0"]
+address = ip_address("192.0.2.41").packed
+ether.probe(link, address)
+ether.announce(link, address)
+print("said", flush=True)
+"""
+
+
+def test_the_probes_of_others_wake_nobody(lab: Lab, tmp_path: Path) -> None:
+    """When a node is lost all others probe for thousands of addresses; what is heard first is the announcement."""
+    heard, said = tmp_path / "heard", tmp_path / "said"
+    ear = run_in(lab.hosts["n2"], EAR, output=heard)
+    wait_until(lambda: "ready" in heard.read_text(), 5, "the ear is open")
+    mouth = run_in(lab.hosts["n1"], MOUTH, output=said)
+    wait_until(lambda: len(whole_lines(heard)) == 2, 5, "something was heard")
+    assert whole_lines(heard)[1].strip() == "c0000229"
+    for process in (ear, mouth):
+        process.wait(5)
