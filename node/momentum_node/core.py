@@ -28,9 +28,10 @@ from momentum_node.duravip.driver import Driver
 from momentum_node.duravip.link import SupervisorEvent, SupervisorLink, connect_supervisor, mac_bytes
 from momentum_node.duravip.machine import DuraVip
 from momentum_node.duravip.neighbourhood import Neighbourhood
-from momentum_node.duravip.recorded import RecordedDuraVip
+from momentum_node.duravip.recorded import RecordedDuraVip, Taps
 from momentum_node.duravip.recorder import FlightRecorder
 from momentum_node.duravip.surroundings import KernelNeighbours
+from momentum_node.duravip.takeovers import Takeovers
 from momentum_node.duravip.vip import Definition, Identity, Policy, definitions, policy_of
 from momentum_node.errors import BusError, ConfigurationError, DriverError
 from momentum_node.garbage import keep_searches_short
@@ -85,6 +86,7 @@ class Core:
             workers.desk, workers.figures, askers, self._whereabouts, workers.refresh, workers.known_of
         )
         self.recorder = FlightRecorder(own.flight, self.node_name)
+        self.takeovers = Takeovers()
         self.driver = Driver(self._bus, self._machine, self._changed, self.recorder.note)
         self.actuator = Actuator(
             link,
@@ -307,7 +309,7 @@ class Core:
         identity = Identity(self.node_name, self.myself.address, secrets.randbits(64), self._hardware())
         declared = definitions(self.configuration.vips, self.node_name)
         self.link.heartbeat()  # with ten thousand addresses each of these takes a good part of a second's patience
-        machine = RecordedDuraVip(self.recorder, identity, local, declared, self._policy())
+        machine = RecordedDuraVip(Taps(self.recorder, self.takeovers), identity, local, declared, self._policy())
         self.link.heartbeat()
         self.usability.machine_began()
         asyncio.get_running_loop().call_soon(self._heed_node_list)

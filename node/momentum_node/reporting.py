@@ -11,14 +11,18 @@ from momentum_node.config.model import Address, Cluster
 from momentum_node.duravip.actuator import Count
 from momentum_node.duravip.plumbing import State
 from momentum_node.duravip.stability import Clocks, Stability
+from momentum_node.duravip.takeovers import BOUNDS_S, Takeovers
 from momentum_node.duravip.vip import Placement
 from momentum_node.status.report import (
     BusReport,
     ConfigurationReport,
+    DurationsReport,
     LinkReport,
     MemberReport,
     NodeIdentity,
     Report,
+    TakeoverReport,
+    TakeoversReport,
     VipReport,
 )
 
@@ -74,6 +78,7 @@ class Reporting:
             interfaces=[],  # read by the services process, when somebody asks
             mail=core.workers.report(),
             notices=[*core.configuration.notices, *core.news.waiting, *self._weakness(), *core.usability.notices()],
+            takeovers=takeovers_report(core.takeovers, wall() - monotonic()),
         )
 
     def _identity(self) -> NodeIdentity:
@@ -160,6 +165,30 @@ class Reporting:
         return ConfigurationReport(
             digest=generations.seen_revision, running=generations.running_revision, errors=list(generations.errors)
         )
+
+
+def takeovers_report(measured: Takeovers, offset_s: float) -> TakeoversReport:
+    """`offset_s`: what makes a monotonic moment one of the wall clock."""
+    return TakeoversReport(
+        recent=[
+            TakeoverReport(
+                at=timestamp(one.at + offset_s),
+                what=one.what,
+                addresses=one.granted,
+                served=one.served,
+                silentSeconds=round(one.silent_s, 4),
+                agreedSeconds=round(one.agreed_s, 4),
+                firstServedSeconds=round(one.first_s, 4),
+                lastServedSeconds=round(one.last_s, 4),
+            )
+            for one in measured.recent
+        ],
+        bounds=list(BOUNDS_S),
+        seconds=[
+            DurationsReport(cause=cause, phase=phase, counts=list(one.counts), sum=round(one.sum_s, 4))
+            for (cause, phase), one in sorted(measured.histograms.items())
+        ],
+    )
 
 
 def _vip_report(

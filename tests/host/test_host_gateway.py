@@ -48,9 +48,17 @@ def notices(cluster: LabCluster, name: str) -> list[str]:
     return [one for one in report["notices"] if "does not answer" in one] if report else []
 
 
+def came(cluster: LabCluster, name: str) -> list[tuple[str, int]]:
+    """What the node says of the addresses that came to it, and how many are served."""
+    report = cluster.nodes[name].report()
+    measured = report.get("takeovers") if report else None
+    return [(one["what"], one["served"]) for one in measured["recent"]] if measured else []
+
+
 def test_an_address_leaves_a_node_whose_gateway_is_silent_and_stays_when_all_are_deaf(cluster: LabCluster) -> None:
     cluster.lab.cut("n1")
     cluster.wait_for("the address is where the gateway answers", 60, lambda: cluster.owner(VIP) == "n2")
+    cluster.wait_for("it says how it came", 60, lambda: came(cluster, "n2")[-1:] == [("handed over", 1)])
     assert notices(cluster, "n1") == [
         "198.18.0.254 does not answer on eth0: addresses are not known to be reached here"
     ]

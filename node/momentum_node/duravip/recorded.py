@@ -27,6 +27,28 @@ class Tap(Protocol):
         ...
 
 
+class Taps:
+    """Several, told in this order."""
+
+    def __init__(self, *taps: Tap) -> None:
+        self._taps = taps
+
+    def started(self, machine: DuraVip) -> None:
+        """As `Tap.started`."""
+        for tap in self._taps:
+            tap.started(machine)
+
+    def took(self, machine: DuraVip, name: str, arguments: tuple[Any, ...]) -> None:
+        """As `Tap.took`."""
+        for tap in self._taps:
+            tap.took(machine, name, arguments)
+
+    def did(self, effects: list[Effect]) -> None:
+        """As `Tap.did`."""
+        for tap in self._taps:
+            tap.did(effects)
+
+
 INPUTS: Final = tuple(sorted(name for name in dir(DuraVip) if name.startswith("on_")))
 
 

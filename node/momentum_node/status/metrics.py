@@ -5,7 +5,7 @@ Gauges and counters of one report: nothing is kept between two scrapes, so a res
 
 from collections.abc import Mapping, Sequence
 
-from momentum_node.status.report import BusReport, Report
+from momentum_node.status.report import BusReport, Report, TakeoversReport
 
 
 def render(report: Report | None) -> str:
@@ -25,6 +25,7 @@ def render(report: Report | None) -> str:
             _family("momentum_duravip_held", "gauge", "Addresses on this node's NICs.", [("", held)]),
             _transitions(report["transitions"]),
             _family("momentum_mail_workers", "gauge", "Connected mail workers.", [("", mail["workers"])]),
+            _takeovers(report.get("takeovers")),
             _family("momentum_mail_sessions", "gauge", "Open SMTP sessions.", [("", mail["sessions"])]),
             _family("momentum_mail_queued_messages", "gauge", "Messages in the spool.", [("", mail["queued"])]),
             _family("momentum_mail_received_total", "counter", "Messages acknowledged.", [("", mail["received"])]),
@@ -40,6 +41,21 @@ def _transitions(counts: Mapping[str, int]) -> str:
 
 
 def _links(bus: BusReport) -> list[str]:
+def _takeovers(measured: TakeoversReport | None) -> str:
+    if measured is None:
+        return ""
+    name, samples = "momentum_duravip_takeover_seconds", []
+    bounds = [*(f"{bound:g}" for bound in measured["bounds"]), "+Inf"]
+    for one in measured["seconds"]:
+        labels = f'cause="{one["cause"]}",phase="{one["phase"]}"'
+        so_far = list(accumulate(one["counts"]))
+        samples += [
+            (f'_bucket{{{labels},le="{bound}"}}', float(count)) for bound, count in zip(bounds, so_far, strict=True)
+        ]
+        samples += [(f"_sum{{{labels}}}", one["sum"]), (f"_count{{{labels}}}", float(so_far[-1]))]
+    return _family(name, "histogram", "How long addresses took to come here, by phase.", samples)
+
+
     up = [(f'{{peer="{link["node"]}"}}', float(link["connected"])) for link in bus["links"]]
     down = [(f'{{peer="{link["node"]}"}}', float(link["timesDown"])) for link in bus["links"]]
     return [

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from momentum_node.status.diagnosis import diagnose, verdict
-from momentum_node.status.report import Report
+from momentum_node.status.report import Report, TakeoverReport
 
 MAX_REPORT_BYTES = 16 << 20  # 10,240 addresses need about 2 MiB
 RETRY_S = 0.2
@@ -86,6 +86,21 @@ def describe(report: Report) -> str:
         lines.append(
             f"{vip['address']}: {vip['owner'] or 'no owner'}{here} since {vip['since']}: {vip['reason']}{problem}"
         )
+    if measured := report.get("takeovers"):
+        lines += [_takeover(one) for one in measured["recent"]]
     lines += [f"configuration: {error}" for error in report["configuration"]["errors"]]
     lines += [f"notice: {notice}" for notice in report["notices"]]
     return "\n".join(lines)
+
+
+def _takeover(one: TakeoverReport) -> str:
+    silent = f"silent for {one['silentSeconds']:.3f} s before, " if one["silentSeconds"] else ""
+    many = f"{one['addresses']} address{'' if one['addresses'] == 1 else 'es'}"
+    served = (
+        f"the first served after {one['firstServedSeconds']:.3f} s, the last after {one['lastServedSeconds']:.3f} s"
+    )
+    if not one["served"]:
+        served = "none served yet"
+    elif one["served"] < one["addresses"]:
+        served += f", {one['addresses'] - one['served']} not"
+    return f"{one['at']} {one['what']}, {many} came here: {silent}agreed after {one['agreedSeconds']:.3f} s, {served}"

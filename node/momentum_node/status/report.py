@@ -3,7 +3,7 @@
 The operator decides nothing about addresses; it reads this (long poll) and shows it. Times are RFC 3339, UTC.
 """
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class MemberReport(TypedDict):
@@ -96,6 +96,36 @@ class NodeIdentity(TypedDict):
     version: str
 
 
+class TakeoverReport(TypedDict):
+    """Addresses that came to this node for one cause. Seconds count from `at`, but for `silentSeconds` before it."""
+
+    at: str  # the loss was told, or the first address was granted
+    what: str  # "n2 left", "handed over", …
+    addresses: int
+    served: int
+    silentSeconds: float  # since the last word of a node that is lost
+    agreedSeconds: float  # until the first was granted
+    firstServedSeconds: float
+    lastServedSeconds: float
+
+
+class DurationsReport(TypedDict):
+    """How long one phase of takeovers for one cause took, an address each."""
+
+    cause: str  # loss, handover, other
+    phase: str  # silent, agreed, served, total
+    counts: list[int]  # for each of `bounds` how many took no longer (and longer than the one before); then the rest
+    sum: float
+
+
+class TakeoversReport(TypedDict):
+    """What came to this node since its core began."""
+
+    recent: list[TakeoverReport]
+    bounds: list[float]
+    seconds: list[DurationsReport]
+
+
 class Report(TypedDict):
     """Everything. `revision` grows with each change; a long poll waits for a larger one."""
 
@@ -112,3 +142,4 @@ class Report(TypedDict):
     interfaces: list[InterfaceReport]
     mail: MailReport
     notices: list[str]
+    takeovers: NotRequired[TakeoversReport]  # of a version that measures them
