@@ -4,6 +4,7 @@ Gauges and counters of one report: nothing is kept between two scrapes, so a res
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 from momentum_node.status.report import BusReport, Report, TakeoversReport
 
@@ -24,8 +25,8 @@ def render(report: Report | None) -> str:
             *_links(report["bus"]),
             _family("momentum_duravip_held", "gauge", "Addresses on this node's NICs.", [("", held)]),
             _transitions(report["transitions"]),
-            _family("momentum_mail_workers", "gauge", "Connected mail workers.", [("", mail["workers"])]),
             _takeovers(report.get("takeovers")),
+            _family("momentum_mail_workers", "gauge", "Connected mail workers.", [("", mail["workers"])]),
             _family("momentum_mail_sessions", "gauge", "Open SMTP sessions.", [("", mail["sessions"])]),
             _family("momentum_mail_queued_messages", "gauge", "Messages in the spool.", [("", mail["queued"])]),
             _family("momentum_mail_received_total", "counter", "Messages acknowledged.", [("", mail["received"])]),
@@ -40,7 +41,6 @@ def _transitions(counts: Mapping[str, int]) -> str:
     return _family("momentum_duravip_transitions_total", "counter", "What happened to addresses here.", samples)
 
 
-def _links(bus: BusReport) -> list[str]:
 def _takeovers(measured: TakeoversReport | None) -> str:
     if measured is None:
         return ""
@@ -56,6 +56,7 @@ def _takeovers(measured: TakeoversReport | None) -> str:
     return _family(name, "histogram", "How long addresses took to come here, by phase.", samples)
 
 
+def _links(bus: BusReport) -> list[str]:
     up = [(f'{{peer="{link["node"]}"}}', float(link["connected"])) for link in bus["links"]]
     down = [(f'{{peer="{link["node"]}"}}', float(link["timesDown"])) for link in bus["links"]]
     return [
