@@ -6,22 +6,22 @@ One line a claim: {"at": monotonic seconds, "mac": who says so, "address": what 
 """
 
 import argparse
-import ctypes
 import itertools
 import json
 import select
 import signal
 import socket
-import struct
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
+from momentum_node.duravip.rtnetlink import attach_filter
+
 ETH_ALL, ETH_ARP, ETH_IPV6 = 0x0003, 0x0806, 0x86DD
 ICMPV6, ADVERTISEMENT = 58, 136
-SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33  # asm-generic/socket.h
+SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 BUFFER_BYTES = 64 << 20
 PATIENCE_S = 0.4
 # What can be a claim (struct sock_filter, linux/filter.h: code, true, false, k): when a node is lost the wire is full
@@ -80,10 +80,7 @@ def claim_of(frame: bytes) -> tuple[str, str] | None:
 
 def hear_only_claims(sock: socket.socket) -> None:
     """And none of them lost while nobody reads."""
-    program = b"".join(struct.pack("=HBBI", *instruction) for instruction in CLAIMS)
-    kept = ctypes.create_string_buffer(program, len(program))
-    filters = struct.pack("@HP", len(CLAIMS), ctypes.addressof(kept))  # struct sock_fprog
-    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, filters)
+    attach_filter(sock, CLAIMS)
     sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)
 
 

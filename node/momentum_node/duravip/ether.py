@@ -5,7 +5,6 @@ leave without a source, and heard through a raw ICMPv6 socket that the kernel fi
 too: when a node is lost, all others probe for thousands of addresses, and a probe says nothing about who has one.
 """
 
-import ctypes
 import errno
 import socket
 from contextlib import suppress
@@ -14,19 +13,15 @@ from struct import pack, unpack
 from typing import Final
 
 from momentum_node.duravip import arp, neighbour
-from momentum_node.duravip.rtnetlink import Link, widen
+from momentum_node.duravip.rtnetlink import Link, attach_filter, widen
 
 ICMP6_FILTER: Final = 1  # netinet/icmp6.h; a set bit blocks the type
 IPV6_RECVPKTINFO, IPV6_PKTINFO, IPV6_RECVHOPLIMIT, IPV6_HOPLIMIT = 49, 50, 51, 52
-SO_ATTACH_FILTER: Final = 26  # asm-generic/socket.h
-NO_PROBES: Final = b"".join(  # struct sock_filter (linux/filter.h): code, true, false, k
-    pack("=HBBI", *instruction)
-    for instruction in (
-        (0x20, 0, 0, arp.SENDER_OFFSET),  # the sender's protocol address
-        (0x15, 0, 1, 0),  # is it 0.0.0.0?
-        (0x06, 0, 0, 0),  # then nothing
-        (0x06, 0, 0, 0xFFFF),  # else all of it
-    )
+NO_PROBES: Final = (
+    (0x20, 0, 0, arp.SENDER_OFFSET),  # the sender's protocol address
+    (0x15, 0, 1, 0),  # is it 0.0.0.0?
+    (0x06, 0, 0, 0),  # then nothing
+    (0x06, 0, 0, 0xFFFF),  # else all of it
 )
 READ_LIMIT: Final = 512
 """Packets in one go: a flood on the wire must not keep us from renewing leases."""
@@ -47,7 +42,7 @@ class Ether:
     def __init__(self) -> None:
         nonblocking = socket.SOCK_RAW | socket.SOCK_NONBLOCK
         self._packets = socket.socket(socket.AF_PACKET, nonblocking, socket.htons(arp.ETHERTYPE))
-        _hear_no_probes(self._packets)
+        attach_filter(self._packets, NO_PROBES)
         widen(self._packets, 1 << 21)
         self._advertisements: socket.socket | None = None
         with suppress(OSError):  # a kernel without IPv6 has no IPv6 addresses either
@@ -111,12 +106,6 @@ class Ether:
                     (index,) = unpack("=I", info[IPV6_PKTINFO][16:20])
                     heard.append(Claim(socket.if_indextoname(index), *found))
         return heard
-
-
-def _hear_no_probes(sock: socket.socket) -> None:
-    program = ctypes.create_string_buffer(NO_PROBES, len(NO_PROBES))
-    filters = pack("@HP", len(NO_PROBES) // 8, ctypes.addressof(program))  # struct sock_fprog; the kernel copies it
-    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, filters)
 
 
 def _advertisement_socket(kind: int) -> socket.socket:

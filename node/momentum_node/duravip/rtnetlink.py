@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from struct import Struct, pack
-from typing import Final
+from typing import Final, TypeAlias
 
 from momentum_node.errors import DriverError
 
@@ -41,6 +41,9 @@ HEADER: Final = Struct("=IHHII")
 IFADDRMSG: Final = Struct("=BBBBI")
 IFINFOMSG: Final = Struct("=BxHiII")
 ATTRIBUTE: Final = Struct("=HH")
+
+Request: TypeAlias = tuple[int, int, bytes]
+"""Type, flags, body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         at += (length + 3) & ~3
 
 
-def new_address(entry: InterfaceAddress, lifetime_s: int, exclusive: bool) -> tuple[int, int, bytes]:
+def new_address(entry: InterfaceAddress, lifetime_s: int, exclusive: bool) -> Request:
     """(type, flags, body) that adds `entry`, or with `exclusive` false renews it; 0 s = for ever.
 
     No prefix route (failover R12). IPv6: no duplicate address detection, for we probe ourselves, and deprecated from
@@ -134,7 +137,7 @@ def new_address(entry: InterfaceAddress, lifetime_s: int, exclusive: bool) -> tu
     return RTM_NEWADDR, (NLM_F_CREATE | NLM_F_EXCL) if exclusive else NLM_F_REPLACE, body
 
 
-def delete_address(entry: InterfaceAddress) -> tuple[int, int, bytes]:
+def delete_address(entry: InterfaceAddress) -> Request:
     """(type, flags, body) that deletes exactly this index, address and prefix length (failover R22)."""
     return RTM_DELADDR, 0, _address_body(entry)
 
@@ -175,7 +178,7 @@ class RouteSocket:
         widen(self._sock, 1 << 20)
         self._sequence = 0
 
-    def execute(self, requests: Sequence[tuple[int, int, bytes]]) -> list[int]:
+    def execute(self, requests: Sequence[Request]) -> list[int]:
         """The errno of each request, 0 = done; in batches of at most 256."""
         results: list[int] = []
         for start in range(0, len(requests), BATCH):
@@ -191,22 +194,24 @@ class RouteSocket:
         """Every interface."""
         return [read_link(body) for body in self.dump(RTM_GETLINK, IFINFOMSG.pack(0, 0, 0, 0, 0))]
 
-    def _batch(self, requests: Sequence[tuple[int, int, bytes]]) -> list[int]:
+    def _batch(self, requests: Sequence[Request]) -> list[int]:
         first = self._sequence + 1
         self._sequence += len(requests)
+        # The kernel works in order and tells of every error by itself: the answer to the last one ends it all.
         packets = [
-            HEADER.pack(16 + len(body), kind, flags | NLM_F_REQUEST | NLM_F_ACK, first + place, 0) + body
-            for place, (kind, flags, body) in enumerate(requests)
+            HEADER.pack(16 + len(body), kind, flags | NLM_F_REQUEST, first + place, 0) + body
+            for place, (kind, flags, body) in enumerate(requests[:-1])
         ]
+        kind, flags, body = requests[-1]
+        packets.append(HEADER.pack(16 + len(body), kind, flags | NLM_F_REQUEST | NLM_F_ACK, self._sequence, 0) + body)
         self._sock.send(b"".join(packets))
-        results = dict.fromkeys(range(first, first + len(requests)), -1)
-        waiting = len(requests)
-        while waiting:
+        results = dict.fromkeys(range(first, first + len(requests)), 0)
+        while True:
             for kind, sequence, body in messages(self._sock.recv(1 << 16)):
-                if kind == NLMSG_ERROR and results.get(sequence) == -1:
+                if kind == NLMSG_ERROR and sequence in results:
                     results[sequence] = -int.from_bytes(body[:4], sys.byteorder, signed=True)
-                    waiting -= 1
-        return list(results.values())
+                    if sequence == self._sequence:
+                        return list(results.values())
 
     def dump(self, kind: int, body: bytes) -> list[bytes]:
         """The body of each message with which the kernel answers `kind`. Raises `DriverError`."""
