@@ -116,9 +116,10 @@ class LabCluster:
 
     # -- the client ------------------------------------------------------------------------------
 
-    def start_sink(self) -> None:
-        """Run the next hop on the client's host until the end."""
+    def start_sink(self, slow_while: Path | None = None) -> None:
+        """Run the next hop on the client's host until the end. While the file is there it acknowledges nothing."""
         argv = ["tests.support.sink", "--host", self.client.address, "--port", str(SINK_PORT)]
+        argv += ["--slow-while", str(slow_while)] if slow_while else []
         process = self._module(self.client, [*argv, "--output", str(self._taken)])
         self._stack.callback(_end, process)
         self.wait_for("the next hop listens", 10, self._taken.exists)

@@ -2,7 +2,8 @@
 
     python -m tests.support.sink --host 198.18.0.254 --port 2525 --output FILE
 
-One JSON line a message, written before the 250: {"at": monotonic seconds, "peer": address, "id": Message-ID}.
+One JSON line a message, written before the 250: {"at": monotonic seconds, "peer": address, "id": Message-ID}. While the
+file --slow-while exists no 250 follows: whoever brought a message is in doubt whether it was taken.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ def arrivals(path: Path) -> Iterator[Arrival]:
 
 
 class _Book:
-    def __init__(self, output: IO[str]) -> None:
+    def __init__(self, output: IO[str], slow_while: Path | None) -> None:
         self._output = output
+        self._slow_while = slow_while
 
     async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 -- aiosmtpd's
         content = envelope.content if isinstance(envelope.content, bytes) else b""
@@ -49,11 +51,13 @@ class _Book:
         line = {"at": time.monotonic(), "peer": peer, "id": found[1].decode() if found else ""}
         self._output.write(json.dumps(line) + "\n")
         self._output.flush()
+        while self._slow_while is not None and self._slow_while.exists():
+            await asyncio.sleep(0.02)
         return "250 2.0.0 taken"
 
 
-async def _serve(host: str, port: int, output: IO[str]) -> None:
-    book = _Book(output)
+async def _serve(host: str, port: int, output: IO[str], slow_while: Path | None) -> None:
+    book = _Book(output, slow_while)
     server = await asyncio.get_running_loop().create_server(lambda: SMTP(book, hostname="sink"), host, port)
     async with server:
         await server.serve_forever()
@@ -64,6 +68,7 @@ if __name__ == "__main__":
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, default=2525)
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--slow-while", type=Path)
     parsed = parser.parse_args()
     with parsed.output.open("w") as output:
-        asyncio.run(_serve(parsed.host, parsed.port, output))
+        asyncio.run(_serve(parsed.host, parsed.port, output, parsed.slow_while))
