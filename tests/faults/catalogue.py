@@ -92,8 +92,8 @@ ABSENT: tuple[Absent, ...] = (
            "tests/e2e/test_whole_story.py cuts a cable while it is away"),
     Absent("F28", "IPv6 rival, dadfailed left-over", "tested elsewhere", "tests/host/test_host_wire.py probes, "
            "test_host_leases.py plumbs with nodad and puts a left-over dadfailed there anew; every run here has IPv6"),
-    Absent("F30", "long sessions across a move", "tested elsewhere", "tests/host/test_host_listeners.py: reset before "
-           "the address goes; mail sent during the faults of make test arrives"),
+    Absent("F30", "long sessions across a move", "tested elsewhere", "in tests/host test_host_listeners.py: reset "
+           "before the address goes; test_host_delivery_moves.py: nothing lost, twice only what was in doubt"),
     Absent("F31", "10,240 addresses", "not tested", "1,000 are"),
     Absent("F32", "nodes with different lists", "tested elsewhere", "tests/scenarios: broken.txt, two_claims.txt, "
            "unequal_participation.txt, candidates.txt"),
