@@ -46,6 +46,7 @@ READABLE_FORMATS: Final = frozenset({1})
 FIRST_RECORD: Final = 8192
 HEADER_COPIES: Final = (0, 4096)
 ALIGNMENT: Final = 8
+TAIL_STEP: Final = 1 << 20  # looked at in one go: a copy of a whole segment would hold up all other threads
 
 _FILE_MARK: Final = b"MOMSPOOL"
 _FILE_HEADER: Final = struct.Struct("<8sIIQ8sQ24x")
@@ -157,7 +158,10 @@ def _next_record(data: bytes, header: Header, offset: int) -> int | None:
 
 def _tail_end(data: bytes, offset: int) -> int:
     """Where the last byte that is not zero ends, at least `offset`."""
-    return max(offset, len(data.rstrip(b"\0")))
+    end = len(data)
+    while end > offset and not (kept := data[max(offset, end - TAIL_STEP) : end].rstrip(b"\0")):
+        end -= TAIL_STEP
+    return offset if end <= offset else max(offset, end - TAIL_STEP) + len(kept)
 
 
 def scan(data: bytes, header: Header, synced: int = 0) -> Iterator[Found]:

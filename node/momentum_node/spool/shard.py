@@ -45,6 +45,15 @@ LIVE_SHARE: Final = 4
 class _Segment:
     number: int
     live: dict[int, Stored] = field(default_factory=dict)  # by payload offset
+    live_bytes: int = 0  # counted, not summed up: each commit asks, and there may be a million
+
+    def put(self, entry: Stored) -> None:
+        self.live[entry.place.payload_at] = entry
+        self.live_bytes += entry.place.payload_size
+
+    def drop(self, place: Place) -> None:
+        if self.live.pop(place.payload_at, None) is not None:
+            self.live_bytes -= place.payload_size
 
 
 class Shard:
@@ -127,7 +136,7 @@ class Shard:
             return []
         segment = _Segment(number)
         for one in kept:
-            segment.live[one.stored.place.payload_at] = one.stored
+            segment.put(one.stored)
             self._tries.update(one.tries)
             for recipient in one.recipients:
                 self._by_message[recipient.id] = one.stored
@@ -271,16 +280,16 @@ class Shard:
             number = self._log.made.pop()
             self._segments[number] = _Segment(number)
         for (transaction, _), entry in zip(transactions, stored, strict=True):
-            self._segments[entry.place.segment].live[entry.place.payload_at] = entry
+            self._segments[entry.place.segment].put(entry)
             for recipient in transaction.recipients:
                 self._by_message[recipient.id] = entry
             for mark in _taken(entry.created, transaction.recipients):
                 self.marks.put(mark, entry.place.segment)
 
     def _replace(self, entry: Stored, place: Place) -> None:
-        self._segments[entry.place.segment].live.pop(entry.place.payload_at, None)
+        self._segments[entry.place.segment].drop(entry.place)
         entry.place = place
-        self._segments[place.segment].live[place.payload_at] = entry
+        self._segments[place.segment].put(entry)
 
     def _apply(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
@@ -298,7 +307,7 @@ class Shard:
             return
         entry.waiting.discard(id_)
         if not entry.waiting:
-            self._segments[entry.place.segment].live.pop(entry.place.payload_at, None)
+            self._segments[entry.place.segment].drop(entry.place)
             if entry.body_file is not None:
                 with suppress(OSError):  # swept at the next start
                     self.drop_body(entry.body_file)
@@ -349,8 +358,7 @@ class Shard:
         if not self.is_recovered or len(self._segments) <= LIVE_SHARE:
             return []
         closed = self._closed()
-        live = sum(entry.place.payload_size for segment in closed for entry in segment.live.values())
-        live += sum(self.marks.size(segment.number) for segment in closed)
+        live = sum(segment.live_bytes + self.marks.size(segment.number) for segment in closed)
         if live * LIVE_SHARE > len(closed) * self._log.segment_bytes:
             return []
         moved, size = [], 0
