@@ -30,7 +30,10 @@ from momentum_node.garbage import keep_searches_short
 from momentum_node.logpipe import STDERR, log_pipe
 
 STALL_S: Final = 1.0
-"""Nothing heard from the core for so long: its loop stands still (it says something every 100 ms)."""
+"""Nothing heard from the core for so long, while it had a processor: its loop stands still (it says something every
+100 ms)."""
+EMPTY_S: Final = 5.0
+"""So long a core that holds nothing may wait for a processor: with ten thousand addresses all nodes start at once."""
 START_S: Final = 30.0
 """How long a new core may take until it says its first word; it holds nothing until then."""
 STOP_S: Final = (
@@ -67,10 +70,14 @@ class Core:
         self.heard = now
         self.has_spoken = False
         self.is_open = True
+        self._waited, self._waited_at = 0.0, now
 
-    def is_stalled(self, now: float) -> bool:
-        """It should have said something by now."""
-        return now - self.heard > (STALL_S if self.has_spoken else START_S)
+    def is_stalled(self, now: float, patience_s: float) -> bool:
+        """It should have said something by now. What it waited for a processor is not its fault, up to `patience_s`."""
+        silent = now - self.heard
+        if not self.has_spoken or silent <= STALL_S:
+            return silent > START_S
+        return silent > patience_s or silent - (waited_for_processor_s(self.pid) - self._waited) > STALL_S
 
     def read(self, now: float) -> list[Record]:
         """What it asks for, about one batch. Raises `EOFError` when it closed its end, `ProtocolError`."""
@@ -87,6 +94,8 @@ class Core:
                 records += packet
         if records:
             self.heard, self.has_spoken = now, True
+            if now - self._waited_at >= TICK_S:
+                self._waited, self._waited_at = waited_for_processor_s(self.pid), now
         return records
 
 
@@ -143,6 +152,12 @@ class Supervisor:
 
     # -- one turn --------------------------------------------------------------------------------
 
+    @property
+    def _patience_s(self) -> float:
+        """How long addresses may stay with a core that nobody hears: half of their lease, after which others ask."""
+        leases = self._executor.leases
+        return max(STALL_S, leases.patience_s) if len(leases) else EMPTY_S
+
     def _sleep(self) -> float:
         now = self._clock()
         due = self._executor.next_time(now)
@@ -189,7 +204,7 @@ class Supervisor:
 
     def _renew(self, now: float) -> None:
         """Renewal is a proof of life passed on: without word from the core there is none to pass."""
-        if self._core is None or not self._core.is_open or self._core.is_stalled(now):
+        if self._core is None or not self._core.is_open or self._core.is_stalled(now, self._patience_s):
             return
         try:
             self._executor.renew(now)
@@ -223,7 +238,7 @@ class Supervisor:
         elif self._stop_by is not None and now > self._stop_by:
             self._code = 1
             self._kill(f"it did not end within {STOP_S:.0f} s")
-        elif self._core.is_stalled(now):
+        elif self._core.is_stalled(now, self._patience_s):
             self._kill(f"nothing was heard from it for {now - self._core.heard:.2f} s")
         elif now - self._core.started > START_S:
             self._executor.listeners.close_unclaimed()
@@ -300,6 +315,14 @@ class Supervisor:
             self._touched = now
             with suppress(OSError):
                 self._alive.touch()
+
+
+def waited_for_processor_s(pid: int) -> float:
+    """How long it was able to run and did not, since it began (/proc/pid/schedstat, scheduler/sched-stats.rst)."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):  # a kernel without: then nothing excuses it
+        return 0.0
 
 
 def _packet(outbox: Iterable[tuple[Record, int | None]]) -> tuple[list[Record], int | None]:
