@@ -131,6 +131,8 @@ class Watched:
                 case _:
                     self.waits_for = event
         self.said += self.session.output()
+        if self.session.has_more:
+            self.take(self.session.go_on())
 
     def does(self, is_good: bool) -> None:
         """The driver has done what the session waits for, if anything."""

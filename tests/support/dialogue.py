@@ -68,6 +68,8 @@ class Dialogue:
                     self._body = b""
                 case Close():
                     self.is_closed = True
+        if self.session.has_more:
+            self.perform(self.session.go_on())
 
     def _expect(self, text: str) -> None:
         self._heard += self.session.output().decode()

@@ -9,7 +9,8 @@ import pytest
 from momentum_node.config.model import InboundOptions, Rate
 from momentum_node.logs.sink import Hub
 from momentum_node.smtp.events import Client
-from momentum_node.smtp.inbound import Inbound, Reception
+from momentum_node.smtp.inbound import Inbound
+from momentum_node.smtp.reception import Reception
 from momentum_node.spool.telling import Teller
 
 pytestmark = [pytest.mark.looptime, pytest.mark.asyncio]

@@ -1,12 +1,15 @@
 """Reception, told as dialogues."""
 
 from dataclasses import replace
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 import pytest
 
 from momentum_node.config.model import InboundOptions
+from momentum_node.smtp.dialogue import STEPS_AT_ONCE
+from momentum_node.smtp.events import Client
 from momentum_node.smtp.reply import ADDRESS_MOVES, IDLE
+from momentum_node.smtp.session import Session
 from tests.support.dialogue import Dialogue
 
 OPEN = InboundOptions(open_relay=True)
@@ -360,3 +363,17 @@ def test_odd_addresses_are_refused_unless_the_options_say_otherwise(is_pedantic:
         C: MAIL FROM:<a..b@x.test>
         S: {answer}
     """)
+
+
+def test_of_many_commands_in_one_packet_some_are_worked_on_before_others_have_their_turn() -> None:
+    session = Session(Client(ip_address("192.0.2.77"), InboundOptions(), "mx.test", "momentum"))
+    session.output()
+    session.receive(b"NOOP\r\n" * (2 * STEPS_AT_ONCE) + b"VRFY a\r\nNO")
+    assert session.has_more
+    assert session.is_behind
+    assert session.output().count(b"250 ") == STEPS_AT_ONCE
+    session.receive(b"OP\r\n")
+    assert session.output().count(b"250 ") == STEPS_AT_ONCE
+    session.go_on()
+    assert [line[:3] for line in session.output().splitlines()] == [b"252", b"250"]
+    assert not session.has_more

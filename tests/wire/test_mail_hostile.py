@@ -136,3 +136,38 @@ async def test_a_peer_that_names_a_hundred_thousand_recipients(victim: Victim) -
     assert longest < PATIENCE_S / 2
     await victim.node.until(lambda: sum(map(len, victim.hop.recipients)) == 50_000, 2 * PATIENCE_S)
     await victim.is_unharmed()
+
+
+async def test_a_flood_of_tiny_commands_lets_others_have_their_turn(victim: Victim) -> None:
+    """What one packet brings is not worked on in one go, and is answered in order."""
+    other = await Talk.to(victim.node.port)
+    flood, rounds = b"NOOP\r\n" * 5000 + b"RSET\r\n", 40
+    reader, writer = await asyncio.open_connection("127.0.0.1", victim.node.port)
+    answers = 0
+
+    async def say() -> None:
+        writer.write(HELO)
+        for _ in range(rounds):
+            writer.write(flood)
+            await writer.drain()
+        writer.write(b"QUIT\r\n")
+
+    async def hear() -> bytes:
+        said = b""
+        while piece := await reader.read(MIB):
+            said += piece
+        return said
+
+    saying, hearing = asyncio.create_task(say()), asyncio.create_task(asyncio.wait_for(hear(), PATIENCE_S))
+    while not hearing.done():
+        assert (await other.say("NOOP")).startswith("250")
+        answers += 1
+    said = (await hearing).splitlines()
+    await saying
+    writer.close()
+    other.close()
+    assert [line[:3] for line in said[-2:]] == [b"250", b"221"]
+    assert sum(line.startswith(b"250 2.0.0") for line in said) == rounds * 5001
+    print(f"another session was answered {answers} times meanwhile")
+    assert answers > rounds  # more than once for each time that the flood is read
+    await victim.is_unharmed()

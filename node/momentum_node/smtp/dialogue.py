@@ -12,6 +12,8 @@ from momentum_node.smtp.events import Close, Event, Refused, State, States
 from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.sasl import MAX_LINE_BYTES, Exchange
 
+STEPS_AT_ONCE: Final = 100
+"""Commands, or pieces of content, that are worked on before other connections have their turn."""
 MAX_ERRORS: Final = 3  # commands that are none; then the peer is not a mail client
 
 
@@ -25,6 +27,8 @@ class Dialogue(ABC):
         self._errors = 0
         self._exchange: Exchange | None = None
         self.state = self._resumed = State.GREETED
+        self.has_more = False
+        """There was too much for one turn: `go_on` in the next one."""
         self.notes_refusals = False
         """Whether somebody wants `Refused` events."""
 
@@ -43,7 +47,7 @@ class Dialogue(ABC):
     @property
     def is_behind(self) -> bool:
         """It does not work on what is received for now."""
-        return self.state in States.DEAF
+        return self.has_more or self.state in States.DEAF
 
     @property
     def buffered(self) -> int:
@@ -68,11 +72,19 @@ class Dialogue(ABC):
             self._input.add(data)
         return self._run()
 
+    def go_on(self) -> list[Event]:
+        """See `has_more`. Nothing is out of order when more is received before."""
+        return self._run()
+
     # -- reading
 
     def _run(self) -> list[Event]:
-        while self._step():
-            pass
+        for _ in range(STEPS_AT_ONCE):
+            if not self._step():
+                self.has_more = False
+                break
+        else:
+            self.has_more = True
         events, self._events = self._events, []
         return events
 

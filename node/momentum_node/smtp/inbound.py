@@ -8,13 +8,12 @@ import asyncio
 import ssl
 from collections.abc import Coroutine
 from ipaddress import ip_address
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 from momentum_node.config.model import Address, InboundOptions, Rate
 from momentum_node.errors import ProtocolError
 from momentum_node.logs.events import Received, Rejected
 from momentum_node.smtp import reply as say
-from momentum_node.smtp.admission import Admission
 from momentum_node.smtp.arriving import Arriving
 from momentum_node.smtp.context import AT_CONNECT, OVER_THE_LIMIT, origin_of
 from momentum_node.smtp.events import (
@@ -31,8 +30,9 @@ from momentum_node.smtp.events import (
     StartTls,
     Tls,
 )
-from momentum_node.smtp.keeping import Endpoints, Keeper, Spool
+from momentum_node.smtp.keeping import Endpoints, Keeper
 from momentum_node.smtp.proxyheader import read_header
+from momentum_node.smtp.reception import Reception
 from momentum_node.smtp.reply import Reply
 from momentum_node.smtp.sasl import Credentials
 from momentum_node.smtp.session import Session
@@ -46,13 +46,6 @@ LINGER_S: Final = 5.0  # for the client to read our last reply
 HANDSHAKE_S: Final = 30.0  # for the client's part of a TLS handshake
 PROXY_HEADER_S: Final = 5.0  # for a proxy to say whom it brings (Postfix, smtpd_upstream_proxy_timeout)
 REFUSAL_PAUSE_S: Final = 1.0  # before a wrong password is called so: guessing takes time
-
-
-class Reception(Spool, Protocol):
-    """What reception needs of its worker."""
-
-    sessions: "set[Inbound]"
-    admission: Admission
 
 
 class Inbound(asyncio.Protocol):
@@ -77,6 +70,7 @@ class Inbound(asyncio.Protocol):
         self._session: Session | None = None
         self._header: bytes | None = None  # of a proxy, while it is not complete
         self._early = b""  # came before the greeting
+        self._goes_on = False  # soon
         self._options = InboundOptions()
         self._hostname = ""
         self._generation = 0
@@ -232,14 +226,25 @@ class Inbound(asyncio.Protocol):
                     self._keeper.forget()
                 case _:
                     self._start(self._step_aside(event))
-        session = self._session
-        if session is not None:
-            if data := session.output():
-                self._transport.write(data)
-            if session.is_behind or self._paused_for:
-                self._pause("commit", session.buffered > BUFFER_BYTES)
+        if self._session is not None:
+            self._say(self._session)
         if events and not self._transport.is_closing():
             self._part(events[-1])
+
+    def _say(self, session: Session) -> None:
+        if data := session.output():
+            self._transport.write(data)
+        if session.is_behind or self._paused_for:
+            self._pause("commit", session.buffered > BUFFER_BYTES)
+        if session.has_more and not self._goes_on:
+            self._goes_on = True
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """With what was too much for one turn: the others had theirs."""
+        self._goes_on = False
+        if self._session is not None:
+            self._perform(self._session.go_on())
 
     def _part(self, last: Event) -> None:
         if isinstance(last, StartTls):
