@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     # After the cheap ones, and cheap themselves.
     from momentum_node import (  # noqa: PLC0415
         cluster_command,
+        completion_command,
         config_command,
         count_command,
         drill_command,
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     cluster_command.add_arguments(commands)
     inbound_audit_command.add_arguments(commands)
     count_command.add_arguments(commands)
+    completion_command.add_arguments(commands, _parser)
     return parser
 
 
