@@ -277,3 +277,17 @@ async def test_a_message_is_not_given_to_a_connection_that_says_goodbye(tmp_path
         await node.until(lambda: SlowGoodbye.said)
         await node.submit("second")
         await node.until(lambda: len(hop.content) == 2)
+
+
+@pytest.mark.parametrize(
+    ("option", "connections"),
+    [("", 1), ("Max_Deliveries_Per_Connection = 1", 3), ("Max_Recipients_Per_Connection = 2", 2)],
+    ids=["no limit", "deliveries", "recipients"],
+)
+async def test_a_connection_carries_so_much_and_is_closed(tmp_path: Path, option: str, connections: int) -> None:
+    more = f"Max_Outbound_Connections = 1 Idle_Timeout = 30 {option}"
+    async with next_hop() as (hop, gateway), mail_node(tmp_path, gateway, more) as node:
+        for number in range(3):
+            await node.submit(f"message {number}")
+            await node.until(lambda: len(hop.content) == number + 1)  # noqa: B023 - awaited here
+        assert len({id(session) for session in hop.sessions}) == connections

@@ -247,3 +247,21 @@ async def test_swaks_sends_with_tls_and_a_password(secured: Secured) -> None:
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert b"with ESMTPSA (" in await secured.delivered()
+
+
+async def test_login_asks_for_name_and_password(secured: Secured) -> None:
+    """AuthLoginParameters, offered without PLAIN."""
+    await secured.start(f'SMTP_Extensions = ( "AUTH LOGIN" ) Auth_Requires_TLS = false {OUTSIDER}')
+
+    def use(client: smtplib.SMTP) -> None:
+        client.ehlo()
+        assert set(client.esmtp_features["auth"].split()) == {"LOGIN"}
+        client.user, client.password = "ann", "wrong"
+        with pytest.raises(smtplib.SMTPAuthenticationError):
+            client.auth("LOGIN", client.auth_login, initial_response_ok=False)
+        client.password = "s3cret"
+        assert client.auth("LOGIN", client.auth_login, initial_response_ok=False)[0] == 235
+        send(client)
+
+    await secured.talk(use)
+    assert b"with ESMTPA (" in await secured.delivered()
