@@ -11,6 +11,7 @@ from typing import Final
 
 from momentum_node.bus.contract import Member
 from momentum_node.config.model import Address
+from momentum_node.duravip.addresses import Bits, Index
 from momentum_node.duravip.standing import union
 from momentum_node.duravip.table import Table
 
@@ -25,30 +26,44 @@ class Doubt:
         self.unsure = frozenset[Address]()
         self.doubtful = frozenset[Address]()
         self.reason = ""
-        self._since: dict[Address, float] = {}
+        self._since: dict[Address, float] = {}  # of what is unsure and not doubtful
+        self._first_due = float("inf")
+        self._asked: tuple[Index, Bits] | None = None  # of what others were sure when nothing followed
 
     def say(self, unsure: frozenset[Address], reason: str, now: float) -> frozenset[Address]:
         """These are not proven now. Returns what was in doubt, and is no longer."""
-        self._since = {vip: self._since.get(vip, now) for vip in unsure}
         proven = self.doubtful - unsure
         self.unsure, self.doubtful, self.reason = unsure, self.doubtful & unsure, reason
+        self._since = {vip: self._since.get(vip, now) for vip in unsure - self.doubtful}
+        self._waits(now)
         return proven
 
     def confirm(self, table: Table, local: Member, now: float) -> bool:
         """Whether there is more doubt than before."""
-        waited = [vip for vip in self.unsure - self.doubtful if now >= self._since[vip] + CONFIRM_S]
-        if not waited:
+        if not self._since:
             return False
         sure = union(
             standing.candidate_for & ~(standing.unsure | standing.all_failed)
             for member, standing in table.standings.items()
             if member != local and standing.mature and not standing.facts.draining
         )
+        asked = self._asked
+        if now < self._first_due and asked is not None and asked[0] is table.index and asked[1] == sure:
+            return False  # with thousands of addresses looking again costs something
+        waited = [vip for vip, since in self._since.items() if now >= since + CONFIRM_S]
         found = frozenset(table.index.select(table.index.bits(waited) & sure))
         self.doubtful |= found
+        self._since = {vip: since for vip, since in self._since.items() if vip not in found} if found else self._since
+        self._waits(now)
+        self._asked = table.index, sure
         return bool(found)
+
+    def _waits(self, now: float) -> None:
+        """For the first that has not waited for long enough."""
+        due = (at for since in self._since.values() if (at := since + CONFIRM_S) > now)
+        self._first_due = min(due, default=float("inf"))
+        self._asked = None
 
     def next_due(self, now: float) -> float | None:
         """When to call `confirm` again, by the clock alone; None = something else must happen first."""
-        due = (at for vip, since in self._since.items() if vip not in self.doubtful and (at := since + CONFIRM_S) > now)
-        return min(due, default=None)
+        return self._first_due if now < self._first_due < float("inf") else None

@@ -270,7 +270,7 @@ class Table:
 
     def speaks_alike(self) -> bool:
         """Everybody's version knows weights and doubt: what some do not know must count for nobody."""
-        return all(standing.facts.weight for standing in self.standings.values())
+        return self._once("alike", lambda: all(standing.facts.weight for standing in self.standings.values()))
 
     def leader(self) -> Member | None:
         """The first member by node name."""
