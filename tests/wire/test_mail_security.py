@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.nexthop import next_hop
+from tests.support.postfix import needs_postfix, postfix
 from tests.support.secured import OUTSIDER, Secured, send
 
 pytestmark = pytest.mark.timeout(120)
@@ -265,3 +266,18 @@ async def test_login_asks_for_name_and_password(secured: Secured) -> None:
 
     await secured.talk(use)
     assert b"with ESMTPA" in await secured.delivered()
+
+
+@needs_postfix
+async def test_postfix_delivers_to_us_over_tls(secured: Secured) -> None:
+    """It insists on TLS, and on a certificate of the authority that it knows."""
+    await secured.start('SMTP_Extensions = ( "STARTTLS" )')
+    verify = "smtp_tls_security_level = verify\nsmtp_tls_verify_cert_match = mx.test\n"
+    more = f"{verify}smtp_tls_CAfile = {secured.authority.path}\n"
+    async with postfix(secured.node.port, more) as gateway:
+        command = ["smtp-source", "-f", "a@x.test", "-t", "b@y.test", gateway]
+        process = await asyncio.create_subprocess_exec(*command)
+        assert await asyncio.wait_for(process.wait(), 60) == 0
+        received = await secured.delivered()
+    assert b"helo=postfix.test" in received
+    assert b"with ESMTPS (TLSv1.3" in received
