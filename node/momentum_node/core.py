@@ -79,7 +79,7 @@ class Core:
         self.workers = Workers(self.node_name, myself.node_id, mail_uids, self._accepting_changed)
         self._set_limits()
         self.ownership = Ownership(self.node_name, self.workers.tell_owners)
-        self._owners = Pace(self._look_at_owners, 0.0)
+        self._owners = Pace(self._look_at_owners, 0.0, self._declared)
         askers = uids | {settings.SERVICES_UID}
         workers = self.workers
         self.questions = Questions(
@@ -114,7 +114,7 @@ class Core:
         self.news = ReloadNews(generations.running)
         self.ring = RingWatch(myself.node_id, self._changed, own.ring) if is_corosync(own.bus) else None
         self.reporting = Reporting(self)
-        self.board = Board(self.reporting.build, uids | {settings.SERVICES_UID})
+        self.board = Board(self.reporting.build, uids | {settings.SERVICES_UID}, self._declared)
         self.usability = Usability(link, self.driver, workers.are_accepting, lambda: self.actuator.plans, self._changed)
         self.usability.configure(self._cluster, self.configuration.vips)
         self._macs: dict[str, bytes] = {}  # of every link that is up
@@ -197,6 +197,9 @@ class Core:
     @property
     def _cluster(self) -> Cluster:
         return self.configuration.cluster or Cluster()
+
+    def _declared(self) -> int:
+        return len(self.configuration.vips)
 
     async def _watch(self) -> None:
         """Load a new generation or node list when the files change."""

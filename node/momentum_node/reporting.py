@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 SILENT_S = 3.0
 """Where no time is set after which a node that hears nothing of its own lets go; else half of that (the resolver's)."""
+PART = 1024
+"""Of the addresses of a report; after each the supervisor hears that there is progress."""
 ON_NIC = frozenset({State.PLUMBED, State.SERVING})
 
 
@@ -148,16 +150,23 @@ class Reporting:
         follows_from = (placements, actuator.steps, problems, self._stability.looks)
         if follows_from != self._follows_from:
             self._follows_from = follows_from
-            self._vip_reports = [self._vip(placement, problems) for placement in placements]
+            self._vip_reports = self._all_vips(placements, problems, timestamp())
         return self._vip_reports
 
-    def _vip(self, placement: Placement, problems: Mapping[Address, str]) -> VipReport:
+    def _all_vips(self, placements: Sequence[Placement], problems: Mapping[Address, str], now: str) -> list[VipReport]:
+        found: list[VipReport] = []
+        for at in range(0, len(placements), PART):
+            found += [self._vip(placement, problems, now) for placement in placements[at : at + PART]]
+            self._core.link.heartbeat()
+        return found
+
+    def _vip(self, placement: Placement, problems: Mapping[Address, str], now: str) -> VipReport:
         address = placement.address
         told = self._told.get(address)
         held = self._core.actuator.state(address) in ON_NIC
         of = (placement, held, problems.get(address) if problems else None, self._stability.of(address))
         if told is None or told.of != of:
-            told = self._told[address] = Told(of, _vip_report(*of, told))
+            told = self._told[address] = Told(of, _vip_report(*of, told, now))
         return told.report
 
     def _configuration(self) -> ConfigurationReport:
@@ -192,13 +201,13 @@ def takeovers_report(measured: Takeovers, offset_s: float) -> TakeoversReport:
 
 
 def _vip_report(
-    placement: Placement, held: bool, problem: str | None, clocks: Clocks, before: Told | None
+    placement: Placement, held: bool, problem: str | None, clocks: Clocks, before: Told | None, now: str
 ) -> VipReport:
     return VipReport(
         address=str(placement.address),
         owner=placement.owner,
         reason=placement.reason,
-        since=before.report["since"] if before and before.report["owner"] == placement.owner else timestamp(),
+        since=before.report["since"] if before and before.report["owner"] == placement.owner else now,
         held=held,
         problem=problem,
         viewStableSince=_moment(clocks.view),

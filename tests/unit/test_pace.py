@@ -59,11 +59,23 @@ async def test_who_takes_long_comes_after_what_the_change_makes_necessary(monkey
     assert looks.times[1] - changed == pytest.approx(0.02 * SHARE)
 
 
-async def test_no_pause_is_longer_than_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_pause_is_longer_than_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = Looks(monkeypatch, 3.0)
     paced = Pace(looks, 0.0)
-    await looks.change_for(paced, 2.5)
+    await looks.change_for(paced, 4.5)
     assert len(looks.times) == 3
+
+
+async def test_many_addresses_are_looked_at_later_although_the_last_time_was_quick(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing had changed then."""
+    looks = Looks(monkeypatch, 0.0)
+    paced = Pace(looks, 0.05, lambda: 1000)
+    await looks.change_for(paced, 0.25)
+    assert looks.times == []
+    await asyncio.sleep(0.1)
+    assert len(looks.times) == 1
 
 
 async def test_who_asks_for_it_now_gets_it_and_what_was_due_is_done_with_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,16 +18,21 @@ BURST_S = 0.05
 
 
 class Board:
-    """Publishes `build(revision)` under the next revision whenever it differs after `changed` was called."""
+    """Publishes `build(revision)` under the next revision whenever it differs after `changed` was called.
 
-    def __init__(self, build: Callable[[int], Report], uids: frozenset[int]) -> None:
+    `size`: how many addresses it tells of.
+    """
+
+    def __init__(
+        self, build: Callable[[int], Report], uids: frozenset[int], size: Callable[[], int] = lambda: 0
+    ) -> None:
         self._build = build
         self._uids = uids
         self._revision = 0
         self._line = b""
         self._body: Report | None = None
         self._news = asyncio.Event()
-        self._pace = Pace(self._publish, BURST_S)
+        self._pace = Pace(self._publish, BURST_S, size)
         self._server: asyncio.Server | None = None
 
     async def listen(self, path: Path) -> None:
