@@ -34,6 +34,8 @@ WHOLE_S = 300.0
 WATCHED_S = 15.0
 ASKED_EVERY_S = 0.1
 ANNOUNCED_RATE = 500
+MATURE_S = 40
+"""All nodes take mail by then: the addresses are dealt out once, evenly."""
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 Moments = dict[str, float]
 """Seconds after the cut, by address."""
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (why := why_no_ring()) is not None:
         print(f"cannot be measured here: {why}", file=sys.stderr)
         return 1
-    shape = Shape(vips=parsed.addresses - 1, mature_s=10, balance_s=15)  # and one of IPv6
+    shape = Shape(vips=parsed.addresses - 1, mature_s=MATURE_S)  # and one of IPv6
     began = time.monotonic()
     with shape.cluster() as cluster:
         cluster.wait_for("the cluster is whole", WHOLE_S, lambda: why_not_whole(cluster, shape) is None)

@@ -30,8 +30,7 @@ cluster {{
   partition_policy = quorum
   cluster_size = {size}
   view_mature_time = {mature_s}
-  view_balance_interval = {balance_s}
-  duravip_balance_set_size = {vips}
+  view_balance_interval = 86400
   duravip_self_drop = 3
   Topology "198.18.0.0/16" {{ interface = "eth0" }}
   Topology "{prefix_v6}/64" {{ interface = "eth0" }}
@@ -43,15 +42,13 @@ cluster {{
 class Shape:
     """`nodes` nodes; `vips` IPv4 addresses and one of IPv6. The first two and the IPv6 one are asked every 5 ms.
 
-    `mature_s`: with many addresses long enough for all nodes to be there when they are dealt out. `balance_s`: so often
-    they are dealt anew.
+    `mature_s`: with many addresses long enough for all nodes to be there when they are dealt out.
     """
 
     nodes: int = 3
     vips: int = 2
     profile: str = "Fast"
     mature_s: int = 1
-    balance_s: int = 86400
 
     @property
     def listed(self) -> Mapping[str, int]:
@@ -79,8 +76,6 @@ class Shape:
             size=self.nodes,
             prefix_v6=PREFIX_V6,
             mature_s=self.mature_s,
-            balance_s=self.balance_s,
-            vips=self.vips,
         )
         return {"ecelerity.conf": text, "nodes.json": nodes_json(self.listed)}
 
