@@ -123,7 +123,10 @@ def test_orphans_are_collected(tmp_path: Path, started: list[Container]) -> None
 
     def has_zombie() -> bool:
         children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-        states = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in children]
+        try:
+            states = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in children]
+        except (FileNotFoundError, ProcessLookupError):  # collected since they were listed: look again
+            return True
         return len(children) != 1 or "Z" in states
 
     until(lambda: not has_zombie(), container.text)
