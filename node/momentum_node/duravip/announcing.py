@@ -17,19 +17,18 @@ RATE: Final = 500.0
 NEW_BURST: Final = 2048.0
 BURST: Final = NEW_BURST + 512
 """What was announced before has the smaller part only, and what nobody else needs of the rate."""
+RESERVES: Final = (0.0, *(NEW_BURST for _ in DELAYS_S[1:]))
+"""Tokens that each round leaves to those before it."""
 
 
 class Announcer:
     """A schedule of announcements with one token bucket."""
 
-    def __init__(self, rate: float = RATE, burst: float = BURST, new_burst: float = NEW_BURST) -> None:
+    def __init__(self) -> None:
         self._rounds: list[list[tuple[float, bytes, int]]] = [[] for _ in DELAYS_S]
-        self._reserves = (0.0, *(new_burst for _ in DELAYS_S[1:]))  # tokens that a round leaves
         self._current: dict[bytes, int] = {}  # address → its latest series; an older one is void
         self._series = 0
-        self._rate = rate
-        self._burst = burst
-        self._tokens = burst
+        self._tokens = BURST
         self._filled = 0.0
         self._is_quiet = False
 
@@ -61,7 +60,7 @@ class Announcer:
         """The addresses to announce now, at most `limit`, first rounds first."""
         self._fill(now)
         chosen: list[bytes] = []
-        for queue, reserve in zip(self._rounds, self._reserves, strict=True):
+        for queue, reserve in zip(self._rounds, RESERVES, strict=True):
             while self._prune(queue) and queue[0][0] <= now and self._tokens >= 1 + reserve and len(chosen) < limit:
                 chosen.append(heapq.heappop(queue)[1])
                 self._tokens -= 1
@@ -70,8 +69,8 @@ class Announcer:
     def next_time(self, now: float) -> float | None:
         """When to call `due` again; None = everything was said."""
         times = (
-            max(queue[0][0], now + max(0.0, 1 + reserve - self._tokens) / self._rate)
-            for queue, reserve in zip(self._rounds, self._reserves, strict=True)
+            max(queue[0][0], now + max(0.0, 1 + reserve - self._tokens) / RATE)
+            for queue, reserve in zip(self._rounds, RESERVES, strict=True)
             if self._prune(queue)
         )
         return min(times, default=None)
@@ -82,5 +81,5 @@ class Announcer:
         return bool(queue)
 
     def _fill(self, now: float) -> None:
-        self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate)
+        self._tokens = min(BURST, self._tokens + (now - self._filled) * RATE)
         self._filled = now
